@@ -105,10 +105,9 @@ _NAMES: Final = (
     *("resume_from", "fork_from", "run_id", "run_name"),
 )
 _MOMENT: Final = re.compile(r"[^?]+\?_step=\d+")
-# The first wandb release with each parameter that came late (wandb's changelog).
+# The first wandb release with each parameter that came late (wandb's changelog); the others only ever go.
 _SINCE: Final = {"fork_from": "0.16.5", "resume_from": "0.17.1"}
-# The parameters that came late or are deprecated: whether the installed wandb has them is looked up.
-_CHANGING: Final = {*_SINCE, "config_exclude_keys", "config_include_keys", "tensorboard"}
+_DEAD: Final = frozenset({"anonymous"})
 _ADVICE: Final = {
     ("resume", "bool"): '"allow"',
     ("reinit", "bool"): '"create_new"',
@@ -116,7 +115,8 @@ _ADVICE: Final = {
     ("excludes", "str"): '["..."]',
 }
 
-KNOWN: Final = tuple(name for shape in (WandbInitKwargs, WandbConfigDict) for name in shape.__annotations__)
+_INIT_PARAMETERS: Final = frozenset(WandbInitKwargs.__annotations__)
+KNOWN: Final = tuple(dict.fromkeys([*WandbInitKwargs.__annotations__, *WandbConfigDict.__annotations__]))
 _STRICT: Final = strict_converter(Secret, InitSettings)
 
 
@@ -136,11 +136,8 @@ def gate(fields: Mapping[Any, object], source: str) -> tuple[dict[str, object], 
     """
     said: dict[object, object] = {key: value for key, value in fields.items() if value is not None}
     _move_key_out_of_settings(said)
-    extra = {
-        key: said.pop(key)
-        for key in [*said]
-        if isinstance(key, str) and key not in KNOWN and key in _installed_parameters()
-    }
+    unknown = [key for key in said if isinstance(key, str) and key not in KNOWN and key not in _DEAD]
+    extra = {key: said.pop(key) for key in unknown if key in _installed_parameters()}
     entry, problems = _structured(said)
     problems += _broken_rules(entry, {key for key in said if isinstance(key, str)})
     if problems:
@@ -154,7 +151,7 @@ def _structured(said: Mapping[object, object]) -> tuple[dict[str, object], list[
     """The values that are of their types, and the problems of the others."""
     named = {key: value for key, value in said.items() if isinstance(key, str)}
     problems = [Problem(key_name(key), "expected keys of type str.") for key in said if key not in named]
-    for dead in named.keys() & {"anonymous"}:
+    for dead in named.keys() & _DEAD:
         problems.append(Problem(dead, "does nothing in wandb any more: remove it."))
         del named[dead]
     error: ClassValidationError | None = None
@@ -206,11 +203,10 @@ def _broken_rules(entry: Mapping[str, object], said: set[str]) -> Iterator[Probl
             yield Problem(both[-1], f"{' and '.join(both)} exclude each other: keep one.")
     if _key_inside(entry.get("settings")) is not None:
         yield Problem("settings.api_key", "api_key is given here and beside settings: keep one.")
-    for name in sorted(said & _CHANGING):
-        if name not in _installed_parameters():
-            needed = f"wandb {_SINCE[name]} or newer" if name in _SINCE else "an older wandb"
-            message = f"wandb {version('wandb')} has no such parameter: it needs {needed}."
-            yield Problem(name, message)
+    lacking = {name for name in said if ALIASES.get(name, name) in _INIT_PARAMETERS - _installed_parameters()}
+    for name in sorted(lacking):
+        needed = f"wandb {_SINCE[name]} or newer" if name in _SINCE else "an older wandb"
+        yield Problem(name, f"wandb {version('wandb')} has no such parameter: it needs {needed}.")
 
 
 def _bad_characters(name: str, text: str) -> Iterator[Problem]:
@@ -251,12 +247,13 @@ def _key_inside(settings: object) -> object:
 def _installed_parameters() -> frozenset[str]:
     """The parameters of the installed ``wandb.init``, read off its type stub: that needs no import of wandb."""
     package = find_spec("wandb")
-    if package is None or package.origin is None:
-        return frozenset()
-    stub = ast.parse(Path(package.origin).with_suffix(".pyi").read_text(encoding="utf-8"))
-    return frozenset(
+    stub = Path(package.origin).with_suffix(".pyi") if package and package.origin else None
+    tree = ast.parse(stub.read_text(encoding="utf-8") if stub and stub.is_file() else "")
+    found = frozenset(
         argument.arg
-        for node in stub.body
+        for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name == "init"
         for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
     )
+    # Where there is nothing to read, what this library knows has to do.
+    return found or _INIT_PARAMETERS

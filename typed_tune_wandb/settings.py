@@ -28,6 +28,8 @@ from typed_tune_wandb._secret import Secret, concealed
 from typed_tune_wandb._strict import type_name
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 
+__all__ = ["WandbConfigDict", "WandbInitKwargs", "WandbSettings", "find_entry"]
+
 
 def _items(value: list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
     return tuple(value or ())
@@ -35,6 +37,13 @@ def _items(value: list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
 
 def _optional_items(value: list[str] | tuple[str, ...] | None) -> tuple[str, ...] | None:
     return None if value is None else tuple(value)
+
+
+def _plain(value: object) -> object:
+    """A list or dict of the caller's own: what it does to it is not done to the settings."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 @frozen(kw_only=True)
@@ -127,8 +136,11 @@ class WandbSettings:
     if not TYPE_CHECKING:
         # Type checkers read the signature off the fields; at run time the gate stands before attrs' own __init__.
 
-        def __init__(self, **fields: object) -> None:
-            self._enter(fields, "WandbSettings(...)")
+        def __init__(self, /, **fields: object) -> None:
+            # The words of ``extra`` are the entry's like all others: so attrs.evolve() keeps them.
+            extra = fields.pop("extra", None)
+            more = extra if isinstance(extra, Mapping) else {} if extra is None else {"extra": extra}
+            self._enter({**fields, **more}, "WandbSettings(...)")
 
     def _enter(self, fields: Mapping[str, object], source: str) -> None:
         said, extra = gate(fields, source)
@@ -196,7 +208,7 @@ class WandbSettings:
             {'lr': 0.1, 'wandb': {'project': 'mnist'}}
         """
         said = {name: getattr(self, name) for name in _FIELDS if name in self._given}
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in said.items()}
+        plain = {name: _plain(value) for name, value in said.items()}
         return cast("WandbConfigDict", {**plain, **self.extra})
 
     def init_kwargs(self) -> WandbInitKwargs:

@@ -1,0 +1,121 @@
+"""What Tune's driver and the recorder's process say to each other: commands go out, events come back."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from attrs import Factory, frozen
+
+from typed_tune_wandb.settings import WandbInitKwargs
+
+INTERRUPTED: Final = 130
+"""The exit code of a run whose trial neither finished nor failed: 128 + SIGINT, as shells count."""
+
+
+@frozen
+class Open:
+    """Open the run of a trial.
+
+    Attributes:
+        init: Arguments of ``wandb.init``.
+        settings: Arguments of ``wandb.Settings`` over those that every recorded run has; the API key may be among them.
+        next_step: The first step that rows may have.
+    """
+
+    trial_id: str
+    init: WandbInitKwargs
+    settings: dict[str, Any]
+    next_step: int = 0
+
+
+@frozen
+class Log:
+    """Record one row, and the config that changed with it."""
+
+    trial_id: str
+    step: int
+    row: dict[str, object]
+    media: dict[str, object] = Factory(dict)
+    config: dict[str, object] = Factory(dict)
+
+
+@frozen
+class UpdateConfig:
+    """Change values in a run's config."""
+
+    trial_id: str
+    config: dict[str, object]
+
+
+@frozen
+class SaveCheckpoint:
+    """Upload a checkpoint as a version of a model artifact: a local folder, or a reference to a URI."""
+
+    trial_id: str
+    artifact_name: str
+    location: str
+    aliases: tuple[str, ...]
+    metadata: dict[str, object]
+
+
+@frozen
+class Finish:
+    """End the run of a trial."""
+
+    trial_id: str
+    exit_code: int
+
+
+@frozen
+class MediaOptions:
+    """How arrays become media: arguments of ``wandb.Image`` and ``wandb.Video``."""
+
+    image_kwargs: dict[str, Any]
+    video_kwargs: dict[str, Any]
+
+
+@frozen
+class Opened:
+    """A run is open; ``url`` is None offline, ``path`` is its local file."""
+
+    trial_id: str
+    run_id: str
+    name: str
+    url: str | None
+    path: str
+
+
+@frozen
+class Failed:
+    """A run could not be opened, or is lost."""
+
+    trial_id: str
+    reason: str
+
+
+@frozen
+class Recorded:
+    """How many rows of each trial were recorded up to now."""
+
+    rows: dict[str, int]
+
+
+@frozen
+class Finished:
+    """A run has ended, its rows are uploaded or in its local file."""
+
+    trial_id: str
+    problem: str | None = None
+
+
+@frozen
+class LeftOut:
+    """One value of a row could not be stored."""
+
+    trial_id: str
+    key: str
+    reason: str
+
+
+Command: TypeAlias = "Open | Log | UpdateConfig | SaveCheckpoint | Finish | MediaOptions"
+Event: TypeAlias = "Opened | Failed | Recorded | Finished | LeftOut"

@@ -1,0 +1,293 @@
+"""The recorder's own process: it holds every live W&B run of an experiment.
+
+It reads commands (pickled, in batches) from its standard input and writes events to what was its standard output.
+Rows of an open run are logged at once, one after the other; what blocks (init, artifacts, finish) runs in a thread of
+its own, and the run's later commands wait for it in order. So no run ever waits for another. When the driver is gone,
+the input ends: what came is recorded, and the runs end as interrupted.
+
+This module imports neither ray nor the rest of the package's Tune side.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
+
+from attrs import Factory, define
+
+from typed_tune_wandb._hooks import process_run
+from typed_tune_wandb._media import as_media
+from typed_tune_wandb._messages import (
+    INTERRUPTED,
+    Command,
+    Event,
+    Failed,
+    Finish,
+    Finished,
+    LeftOut,
+    Log,
+    MediaOptions,
+    Open,
+    Opened,
+    Recorded,
+    SaveCheckpoint,
+    UpdateConfig,
+)
+
+if TYPE_CHECKING:
+    from wandb import Run
+
+    from typed_tune_wandb.settings import WandbInitKwargs
+
+# How a run is recorded from the driver's node: what describes a process or a node would describe the wrong ones.
+RECORDER_SETTINGS: Final[Mapping[str, Any]] = {
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "silent": True,
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_save_requirements": False,
+}
+
+
+Emit: TypeAlias = Callable[[Event], None]
+
+
+@define
+class _LiveRun:
+    """A run in this process, and the commands that wait for what blocks it."""
+
+    run: Run | None = None
+    next_step: int = 0
+    rows: int = 0
+    blocked: bool = False
+    waiting: deque[Command] = Factory(deque)
+    lock: threading.Lock = Factory(threading.Lock)
+
+
+class RunKeeper:
+    """Carries out commands on the live runs of this process.
+
+    Args:
+        emit: Takes the events.
+    """
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._runs: dict[str, _LiveRun] = {}
+        self._threads: set[threading.Thread] = set()
+        self._media = MediaOptions({}, {})
+        self._told: dict[str, int] = {}
+
+    def carry_out(self, command: Command) -> None:
+        """Do what a command says, now or as soon as its run is free."""
+        if isinstance(command, MediaOptions):
+            self._media = command
+            return
+        live = self._runs.setdefault(command.trial_id, _LiveRun())
+        with live.lock:
+            if live.blocked:
+                live.waiting.append(command)
+                return
+            if not isinstance(command, (Log, UpdateConfig)):
+                live.blocked = True
+                thread = threading.Thread(target=self._work, args=(live, command), daemon=True)
+                self._threads.add(thread)
+                thread.start()
+                return
+        self._record(live, command)
+
+    def tell_rows(self) -> None:
+        """Emit how many rows were recorded, where that has changed."""
+        rows = {trial_id: live.rows for trial_id, live in list(self._runs.items())}
+        changed = {trial_id: count for trial_id, count in rows.items() if self._told.get(trial_id) != count}
+        if changed:
+            self._told.update(changed)
+            self._emit(Recorded(changed))
+
+    def end_all(self, exit_code: int) -> None:
+        """End every live run, and wait until all have ended."""
+        for trial_id, live in list(self._runs.items()):
+            if live.run is not None or live.blocked:
+                self.carry_out(Finish(trial_id, exit_code))
+        while self._threads:
+            for thread in list(self._threads):
+                thread.join(timeout=1)
+                if not thread.is_alive():
+                    self._threads.discard(thread)
+
+    def _work(self, live: _LiveRun, first: Command) -> None:
+        """Carry out what blocks, then all that has come meanwhile."""
+        command: Command | None = first
+        while command is not None:
+            try:
+                if isinstance(command, Open):
+                    self._open(live, command)
+                elif isinstance(command, (Log, UpdateConfig)):
+                    self._record(live, command)
+                elif isinstance(command, SaveCheckpoint):
+                    self._save_checkpoint(live, command)
+                elif isinstance(command, Finish):
+                    self._finish(live, command)
+            except Exception as error:
+                # One run's misfortune, whatever it is, must not become the others'.
+                self._emit(LeftOut(first_trial(command), type(command).__name__, describe(error)))
+            with live.lock:
+                command = live.waiting.popleft() if live.waiting else None
+                live.blocked = command is not None
+        self._threads.discard(threading.current_thread())
+
+    def _open(self, live: _LiveRun, command: Open) -> None:
+        import wandb
+
+        try:
+            settings = wandb.Settings(**{**RECORDER_SETTINGS, **command.settings})
+            init: WandbInitKwargs = {**command.init, "reinit": "create_new", "settings": settings}
+            run = wandb.init(**init)
+        except BaseException as error:
+            self._emit(Failed(command.trial_id, describe(error)))
+            return
+        run.define_metric("training_iteration")
+        run.define_metric("*", step_metric="training_iteration")
+        live.run = run
+        live.next_step = max(live.next_step, command.next_step, run.starting_step)
+        self._emit(Opened(command.trial_id, run.id, run.name or run.id, run_url(run), local_file(run)))
+        process_run(run)
+
+    def _record(self, live: _LiveRun, command: Log | UpdateConfig) -> None:
+        if live.run is None:
+            return
+        if isinstance(command, UpdateConfig):
+            self._update_config(live.run, command.trial_id, command.config)
+        else:
+            self._log(live, live.run, command)
+
+    def _log(self, live: _LiveRun, run: Run, command: Log) -> None:
+        # Steps never go backwards, also where PBT or a restore turns the iteration back: the x-axis is
+        # training_iteration by definition (define_metric), the step only orders the rows.
+        step = max(command.step, live.next_step)
+        trial_id = command.trial_id
+        if command.config:
+            self._update_config(run, trial_id, command.config)
+        for key, value in command.media.items():
+            with self._guarded(trial_id, key):
+                run.log({key: as_media(value, self._media)}, step=step, commit=False)
+        try:
+            run.log(command.row, step=step, commit=True)
+        except Exception:
+            # Find the value that cannot be stored: it alone is left out.
+            for key, value in command.row.items():
+                with self._guarded(trial_id, key):
+                    run.log({key: value}, step=step, commit=False)
+            run.log({}, step=step, commit=True)
+        live.next_step = step + 1
+        live.rows += 1
+
+    def _update_config(self, run: Run, trial_id: str, config: dict[str, object]) -> None:
+        with self._guarded(trial_id, "config"):
+            run.config.update(config, allow_val_change=True)
+
+    @contextmanager
+    def _guarded(self, trial_id: str, key: str) -> Iterator[None]:
+        """Lets a failure cost one value and one warning."""
+        try:
+            yield
+        except Exception as error:
+            self._emit(LeftOut(trial_id, key, describe(error)))
+
+    def _save_checkpoint(self, live: _LiveRun, command: SaveCheckpoint) -> None:
+        import wandb
+
+        if live.run is None:
+            return
+        artifact = wandb.Artifact(command.artifact_name, type="model", metadata=command.metadata)
+        if "://" in command.location:
+            artifact.add_reference(command.location, checksum=False)
+        else:
+            artifact.add_dir(command.location)
+        live.run.log_artifact(artifact, aliases=list(command.aliases))
+
+    def _finish(self, live: _LiveRun, command: Finish) -> None:
+        run, live.run = live.run, None
+        if run is None:
+            self._emit(Finished(command.trial_id, "it was never open"))
+            return
+        problem = None
+        try:
+            run.finish(exit_code=command.exit_code)
+        except Exception as error:
+            problem = describe(error)
+        self.tell_rows()
+        self._emit(Finished(command.trial_id, problem))
+
+
+def first_trial(command: Command) -> str:
+    """The trial of a command."""
+    return "" if isinstance(command, MediaOptions) else command.trial_id
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def run_url(run: Run) -> str | None:
+    """The run's page, or None offline."""
+    return None if run.offline or run.disabled else run.url
+
+
+def local_file(run: Run) -> str:
+    """The run's local ``.wandb`` file, or ``""`` where it has none."""
+    folder = os.path.dirname(run.dir)  # noqa: PTH120  # run.dir is "<run folder>/files"
+    return os.path.join(folder, f"run-{run.id}.wandb") if os.path.isdir(folder) else ""  # noqa: PTH112, PTH118
+
+
+def serve(commands: BinaryIO, events: BinaryIO) -> None:
+    """Carry out pickled batches of commands until the input ends."""
+    lock = threading.Lock()
+
+    def emit(event: Event) -> None:
+        # Where the driver is gone, nobody listens: its runs are ended all the same.
+        with lock, suppress(OSError):
+            pickle.dump(event, events)
+            events.flush()
+
+    keeper = RunKeeper(emit)
+    ended = threading.Event()
+
+    def report() -> None:
+        while not ended.wait(0.5):
+            keeper.tell_rows()
+
+    threading.Thread(target=report, daemon=True).start()
+    import wandb  # noqa: F401  # now, while the trials are still starting
+
+    with suppress(EOFError):
+        while True:
+            for command in pickle.load(commands):
+                keeper.carry_out(command)
+    keeper.end_all(INTERRUPTED)
+    ended.set()
+    keeper.tell_rows()
+
+
+def main() -> None:
+    """Run the recorder's process."""
+    # Ctrl-C is for the driver: it tells which runs were interrupted, and waits for them.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed here must not mix with the events
+    serve(sys.stdin.buffer, events)
+
+
+if __name__ == "__main__":
+    main()

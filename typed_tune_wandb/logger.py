@@ -1,0 +1,254 @@
+"""WandbLogger: Tune's callback events, turned into calls of the recorder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from attrs import Factory, define
+from ray.tune.experiment import Trial
+from ray.tune.logger import LoggerCallback
+from typing_extensions import Unpack
+
+from typed_tune_wandb._secret import Secret
+from typed_tune_wandb.credentials import resolve
+from typed_tune_wandb.errors import Problem, WandbRunError, WandbSettingsError
+from typed_tune_wandb.location import located
+from typed_tune_wandb.payload import ResultReader, WarnOnce, storable_config
+from typed_tune_wandb.recorder import Recorder, RunRecord
+from typed_tune_wandb.settings import WandbConfigDict, WandbInitKwargs, WandbSettings, find_entry
+
+if TYPE_CHECKING:
+    import wandb
+
+logger = logging.getLogger(__name__)
+
+_ITERATION: Final = "training_iteration"
+_UPLOAD_TIMEOUT: Final = 300.0
+
+
+@define
+class _TrialPlan:
+    """How one trial is recorded: decided before it starts, from its own config and the logger's defaults."""
+
+    settings: WandbSettings
+    key: Secret | None
+    reader: ResultReader
+    sent_config: dict[str, object] = Factory(dict)
+    next_step: int = 0
+
+
+class WandbLogger(LoggerCallback):
+    """Records every trial of a Tune experiment as a W&B run.
+
+    A trial's settings are the logger's, overridden field by field by the entry ``config["wandb"]`` of the trial (also
+    in RLlib's ``logger_config``). What neither names is Tune's: the run's id is the trial's id, its name the trial's
+    name, its group the experiment's name, its config the trial's config without the W&B entry.
+
+    A mistake in them ends the experiment before a trial has trained. After that, nothing that W&B does holds up or ends
+    the training, unless ``on_error="raise"``.
+
+    Args:
+        settings: Defaults for all trials.
+        upload_checkpoints: Store each checkpoint that Tune saves as a version of the artifact ``checkpoint_{name}``.
+        upload_timeout: The longest wait, in seconds, for uploads when the experiment ends. Default 300.
+        on_error: What the loss of a run costs: ``"warn"`` (default), that run; ``"raise"``, the experiment.
+        media: Turn numeric arrays into media: 3-D an Image, 4-D Images, 5-D Videos.
+        image_kwargs: Arguments of ``wandb.Image`` for them.
+        video_kwargs: Arguments of ``wandb.Video`` for them.
+        verify: Check key and server before the first trial, where runs are online.
+        mask_secrets: Store ``***`` in the run's config for texts under keys such as ``token`` or ``password``.
+        **fields: Fields of :class:`WandbSettings`, as a short form of ``settings``.
+
+    Raises:
+        WandbSettingsError: The settings have mistakes.
+
+    Example:
+        >>> from ray import tune
+        >>> from typed_tune_wandb import WandbLogger
+        >>> run_config = tune.RunConfig(callbacks=[WandbLogger(project="mnist", mode="offline")])
+    """
+
+    def __init__(
+        self,
+        settings: WandbSettings | None = None,
+        /,
+        *,
+        upload_checkpoints: bool = False,
+        upload_timeout: float = _UPLOAD_TIMEOUT,
+        on_error: Literal["warn", "raise"] = "warn",
+        media: bool = False,
+        image_kwargs: Mapping[str, object] | None = None,
+        video_kwargs: Mapping[str, object] | None = None,
+        verify: bool = True,
+        mask_secrets: bool = True,
+        **fields: Unpack[WandbConfigDict],
+    ) -> None:
+        defaults = (
+            WandbSettings() if settings is None else WandbSettings.from_dict(settings, source="WandbLogger(settings)")
+        )
+        self._defaults = defaults.overridden_by(fields, source="WandbLogger(...)")
+        self._upload_checkpoints = upload_checkpoints
+        self._upload_timeout = upload_timeout
+        self._on_error = on_error
+        self._media = media
+        self._image_kwargs = image_kwargs
+        self._video_kwargs = video_kwargs
+        self._verify = verify
+        self._mask_secrets = mask_secrets
+        self._begin()
+
+    def _begin(self) -> None:
+        """The state of an experiment, as opposed to what the user said."""
+        self._plans: dict[str, _TrialPlan] = {}
+        self._trial_of_run: dict[tuple[str | None, str], str] = {}
+        self._restored_steps: dict[str, int] = {}
+        self._warn = WarnOnce()
+        self._recorder = Recorder(image_kwargs=self._image_kwargs, video_kwargs=self._video_kwargs)
+
+    # Tune pickles its callbacks into tuner.pkl: what the user said goes there (a key as a reference alone).
+
+    def __getstate__(self) -> dict[str, object]:
+        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_recorder"}
+        return {name: value for name, value in self.__dict__.items() if name not in made_anew}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._begin()
+
+    @property
+    def runs(self) -> Mapping[str, RunRecord]:
+        """Trial id → the run's id, name, URL or local path, state and recorded rows, as they are now."""
+        return self._recorder.runs
+
+    # --- Tune's events ------------------------------------------------------------------------------------------------
+
+    def setup(self, *args: Any, **info: Any) -> None:
+        """Called once, before the first trial: starts the recorder, so that it is ready when a trial is."""
+        self._recorder.start()
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Called at each turn of Tune's loop: checks the trials that have come, before they have a worker."""
+        if len(trials) != len(self._plans):
+            for trial in trials:
+                self._plan(trial)
+
+    def log_trial_start(self, trial: Trial) -> None:
+        """Open the trial's run; after a pause or a retry, it is still open and goes on."""
+        plan = self._plan(trial)
+        config = storable_config(trial.config, plan.settings.excludes, mask_secrets=self._mask_secrets)
+        if self._recorder.is_open(trial.trial_id):
+            self._recorder.update_config(trial.trial_id, config)
+            return
+        init, settings = self._init_arguments(trial, plan, config)
+        self._recorder.open(trial.trial_id, init, settings, plan.next_step)
+
+    def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
+        """Record a row."""
+        plan = self._plan(trial)
+        if trial.trial_id not in self.runs:
+            self.log_trial_start(trial)
+        payload = plan.reader.read(result)
+        changed = {k: v for k, v in payload.config.items() if plan.sent_config.get(k, self) != v}
+        plan.sent_config.update(changed)
+        payload.config = changed
+        step = max(int(result.get(_ITERATION, 0)), plan.next_step)
+        plan.next_step = step + 1
+        self._recorder.log(trial.trial_id, step, payload)
+        self._raise_if_lost(trial)
+
+    def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
+        """End the trial's run, as failed or finished."""
+        self._recorder.finish(trial.trial_id, "failed" if failed else "finished")
+
+    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
+        """End the runs that are still open, and wait until all are up, at most ``upload_timeout`` seconds."""
+        for trial in trials:
+            self._recorder.finish(trial.trial_id, _END_OF_STATUS.get(trial.status, "interrupted"))
+        late = self._recorder.close(self._upload_timeout, tell=lambda line: print(line, file=sys.stderr))
+        for run in late:
+            logger.error(
+                "The W&B run %s (%s) was not up after %.0f s. Its rows are in %s. Upload them by: wandb sync %s",
+                *(run.name, run.id, self._upload_timeout, run.path or "no file", run.folder),
+            )
+
+    def get_state(self) -> dict[str, object]:
+        """What a restored experiment goes on with: the next step of each trial's run."""
+        return {"next_steps": {trial_id: plan.next_step for trial_id, plan in self._plans.items()}}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on where an earlier session's state was saved."""
+        self._restored_steps = dict(state.get("next_steps", {}))
+
+    # --- from a trial to its run --------------------------------------------------------------------------------------
+
+    def _plan(self, trial: Trial) -> _TrialPlan:
+        """The trial's plan; made, and everything in it checked, the first time."""
+        plan = self._plans.get(trial.trial_id)
+        if plan is None:
+            try:
+                plan = self._new_plan(trial)
+            except WandbSettingsError:
+                # The experiment ends here: nothing of it stays behind.
+                self._recorder.close(self._upload_timeout)
+                raise
+            self._plans[trial.trial_id] = plan
+        return plan
+
+    def _new_plan(self, trial: Trial) -> _TrialPlan:
+        settings = self._settings_of(trial)
+        credential = resolve(settings)
+        run = (settings.project, settings.id or trial.trial_id)
+        other = self._trial_of_run.setdefault(run, trial.trial_id)
+        if other != trial.trial_id:
+            message = f"the trials {other} and {trial.trial_id} come to the same W&B run: leave id out, or vary it."
+            raise WandbSettingsError([Problem("id", message)])
+        reader = ResultReader(settings.excludes, log_config=settings.log_config, media=self._media, warn=self._warn)
+        return _TrialPlan(settings, credential.key, reader, next_step=self._restored_steps.get(trial.trial_id, 0))
+
+    def _settings_of(self, trial: Trial) -> WandbSettings:
+        found = find_entry(trial.config)
+        if found is None and self._defaults == WandbSettings():
+            return located(WandbSettings.from_config(trial.config), default_group=trial.experiment_dir_name)
+        source, entry = found or ("", WandbSettings())
+        settings = self._defaults.overridden_by(entry, source=source)  # type: ignore[arg-type]  # the gate checks it
+        return located(settings, default_group=trial.experiment_dir_name)
+
+    def _init_arguments(
+        self, trial: Trial, plan: _TrialPlan, config: dict[str, object]
+    ) -> tuple[WandbInitKwargs, dict[str, object]]:
+        """The arguments of ``wandb.init`` and of ``wandb.Settings`` for a trial's run."""
+        init = WandbInitKwargs(id=trial.trial_id, name=str(trial), allow_val_change=True)
+        if plan.settings.resume_from is None and plan.settings.fork_from is None:
+            # W&B's advice for a run with an explicit id: a retry or a restore goes on with it.
+            init["resume"] = "allow"
+        init.update(plan.settings.init_kwargs())
+        own_config = init.get("config")
+        if not isinstance(own_config, str):
+            init["config"] = {**config, **storable_config(own_config or {}, mask_secrets=self._mask_secrets)}
+        init.pop("reinit", None)  # the recorder holds many runs: each is created beside the others
+        given = init.pop("settings", None)
+        settings = dict(given) if isinstance(given, dict) else _said_in(given)
+        if plan.key is not None:
+            settings["api_key"] = plan.key.reveal()
+        return init, settings
+
+    def _raise_if_lost(self, trial: Trial) -> None:
+        run = self.runs[trial.trial_id]
+        if self._on_error == "raise" and run.state == "lost":
+            raise WandbRunError(f"The W&B run of trial {trial.trial_id} is lost: {run.problem}.")
+
+
+_END_OF_STATUS: Final[Mapping[str, Literal["finished", "failed"]]] = {
+    Trial.TERMINATED: "finished",
+    Trial.ERROR: "failed",
+}
+
+
+def _said_in(settings: wandb.Settings | None) -> dict[str, object]:
+    """What a user set in a ``wandb.Settings``, as arguments for another one."""
+    if settings is None:
+        return {}
+    return {name: getattr(settings, name) for name in settings.model_fields_set}

@@ -1,0 +1,306 @@
+"""All live W&B runs of an experiment: opened, recorded and ended beside Tune's loop, which never waits.
+
+The runs live in one process of their own (``_recording``), whatever their number. Here are its driver's side: calls
+that only put a command onto a queue, one thread that sends the commands in batches, and one that hears of the events.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from attrs import evolve, frozen
+
+from typed_tune_wandb._messages import (
+    INTERRUPTED,
+    Command,
+    Event,
+    Failed,
+    Finish,
+    Finished,
+    LeftOut,
+    Log,
+    MediaOptions,
+    Open,
+    Opened,
+    Recorded,
+    SaveCheckpoint,
+    UpdateConfig,
+)
+from typed_tune_wandb.payload import Payload, WarnOnce
+from typed_tune_wandb.settings import WandbInitKwargs
+
+logger = logging.getLogger(__name__)
+
+RunState = Literal["opening", "running", "finished", "failed", "interrupted", "lost"]
+# Commands are gathered this long (seconds) before they are sent: one message for many rows costs Tune's loop less.
+_GATHER: Final = 0.02
+_TELL_EVERY: Final = 5.0  # seconds between two lines about what is waited for
+
+
+@frozen
+class RunRecord:
+    """What is known of a trial's run.
+
+    Attributes:
+        trial_id: Tune's id of the trial.
+        id: The run's id.
+        name: Its display name.
+        state: ``"opening"``, ``"running"``, ``"finished"`` (exit code 0), ``"failed"`` (1), ``"interrupted"`` (130),
+            or ``"lost"``: it could not be opened, or its process died.
+        rows: Rows recorded up to now.
+        url: Its page, or None offline.
+        path: Its local ``.wandb`` file, or ``""`` before it is open.
+        problem: Why it is lost, or None.
+    """
+
+    trial_id: str
+    id: str
+    name: str
+    state: RunState = "opening"
+    rows: int = 0
+    url: str | None = None
+    path: str = ""
+    problem: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The folder of its local file, as ``wandb sync`` takes it."""
+        return os.path.dirname(self.path)  # noqa: PTH120  # "" stays ""
+
+    @property
+    def where(self) -> str:
+        """The run's page, or the folder of its local file."""
+        return self.url or self.folder or "nowhere"
+
+    @property
+    def live(self) -> bool:
+        """Whether rows may still come."""
+        return self.state in ("opening", "running")
+
+
+class Recorder:
+    """The runs of one experiment.
+
+    Every call returns at once. The commands of a run are carried out in their order, those of different runs
+    independently of each other.
+
+    Args:
+        image_kwargs: Arguments of ``wandb.Image`` for arrays that become images.
+        video_kwargs: Arguments of ``wandb.Video`` for arrays that become videos.
+
+    Example:
+        >>> from typed_tune_wandb.payload import Payload
+        >>> from typed_tune_wandb.recorder import Recorder
+        >>> recorder = Recorder()
+        >>> recorder.open("trial_1", {"id": "trial_1", "project": "mnist", "mode": "offline"}, {})
+        >>> recorder.log("trial_1", 1, Payload({"loss": 0.5}))
+        >>> recorder.finish("trial_1", "finished")
+        >>> recorder.close(timeout=60)
+        []
+    """
+
+    def __init__(
+        self, *, image_kwargs: Mapping[str, object] | None = None, video_kwargs: Mapping[str, object] | None = None
+    ) -> None:
+        self._media = MediaOptions(dict(image_kwargs or {}), dict(video_kwargs or {}))
+        self._commands: SimpleQueue[Command | None] = SimpleQueue()
+        self._runs: dict[str, RunRecord] = {}
+        self._ending: dict[str, RunState] = {}
+        self._changed = threading.Condition()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        self._warn = WarnOnce()
+        self._closing = False
+
+    @property
+    def runs(self) -> Mapping[str, RunRecord]:
+        """Trial id → what is known of its run. A view: it follows what happens."""
+        return MappingProxyType(self._runs)
+
+    def start(self) -> None:
+        """Start the recorder's process. It takes a second or so to be ready: the earlier, the better."""
+        if self._process is not None:
+            return
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        # The driver may have a wandb service of its own: these runs live in one of theirs.
+        environment.pop("WANDB_SERVICE", None)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "typed_tune_wandb._recording"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # a Ctrl-C at the terminal is for the driver alone
+        )
+        self._commands.put(self._media)
+        for work in (self._send, self._listen):
+            thread = threading.Thread(
+                target=work, args=(self._process,), daemon=True, name=f"wandb-recorder-{work.__name__}"
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def is_open(self, trial_id: str) -> bool:
+        """Whether a trial has a run that is not lost and that nobody has ended."""
+        run = self._runs.get(trial_id)
+        return run is not None and run.live and trial_id not in self._ending
+
+    def open(self, trial_id: str, init: WandbInitKwargs, settings: Mapping[str, object], next_step: int = 0) -> None:
+        """Open the run of a trial.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            init: Arguments of ``wandb.init``, with ``id`` and ``name`` among them.
+            settings: Arguments of ``wandb.Settings``.
+            next_step: The first step its rows may have: where a restored experiment goes on.
+        """
+        self.start()
+        run_id = str(init.get("id", trial_id))
+        self._ending.pop(trial_id, None)
+        self._runs[trial_id] = RunRecord(trial_id, run_id, str(init.get("name", run_id)))
+        self._commands.put(Open(trial_id, init, dict(settings), next_step))
+
+    def update_config(self, trial_id: str, config: Mapping[str, object]) -> None:
+        """Change values in a run's config.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            config: The values that are new.
+        """
+        self._commands.put(UpdateConfig(trial_id, dict(config)))
+
+    def log(self, trial_id: str, step: int, payload: Payload) -> None:
+        """Record a row.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            step: The row's step; one that is too low is raised, so that it never goes backwards.
+            payload: What goes where.
+        """
+        self._commands.put(Log(trial_id, step, payload.row, payload.media, payload.config))
+
+    def save_checkpoint(
+        self, trial_id: str, artifact_name: str, location: str, aliases: tuple[str, ...], metadata: Mapping[str, object]
+    ) -> None:
+        """Upload a checkpoint as an artifact of type ``model``.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            artifact_name: The artifact; each call adds a version to it.
+            location: A local folder, or a URI (``s3://...``), which becomes a reference.
+            aliases: Names of this version.
+            metadata: What is stored beside it.
+        """
+        self._commands.put(SaveCheckpoint(trial_id, artifact_name, location, aliases, dict(metadata)))
+
+    def finish(self, trial_id: str, state: Literal["finished", "failed", "interrupted"]) -> None:
+        """End the run of a trial as its trial ended: exit code 0, 1 or 130."""
+        if not self.is_open(trial_id):
+            return
+        self._ending[trial_id] = state
+        exit_code = {"finished": 0, "failed": 1, "interrupted": INTERRUPTED}[state]
+        self._commands.put(Finish(trial_id, exit_code))
+
+    def close(self, timeout: float, tell: Callable[[str], None] = logger.info) -> list[RunRecord]:
+        """Wait until every ended run is up, and stop the process.
+
+        Args:
+            timeout: The longest wait, in seconds.
+            tell: Takes a line about what is waited for, every few seconds.
+
+        Returns:
+            The runs that were not up by then; their local files are named in them.
+        """
+        if self._process is None:
+            return []
+        deadline = time.monotonic() + timeout
+        next_line = time.monotonic() + _TELL_EVERY
+        with self._changed:
+            while (waiting := self._unfinished()) and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(min(left, 0.5))
+                if time.monotonic() > next_line:
+                    next_line += _TELL_EVERY
+                    tell(f"W&B: waiting for {len(waiting)} runs to be uploaded, {left:.0f} s left.")
+        self._closing = True
+        self._commands.put(None)
+        grace = 5.0 if waiting else 30.0
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._process = None
+        return waiting
+
+    def _unfinished(self) -> list[RunRecord]:
+        return [run for run in self._runs.values() if run.live]
+
+    def _send(self, process: subprocess.Popen[bytes]) -> None:
+        """Send what is queued, in batches, until None comes."""
+        assert process.stdin is not None
+        ended = False
+        with contextlib.suppress(OSError):
+            while not ended:
+                batch = [self._commands.get()]
+                time.sleep(_GATHER)
+                with contextlib.suppress(Empty):
+                    while True:
+                        batch.append(self._commands.get_nowait())
+                ended = None in batch
+                pickle.dump([command for command in batch if command is not None], process.stdin, protocol=5)
+                process.stdin.flush()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+        """Take the events in, until the process ends."""
+        assert process.stdout is not None
+        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+            while True:
+                event: Event = pickle.load(process.stdout)
+                with self._changed:
+                    self._take(event)
+                    self._changed.notify_all()
+        with self._changed:
+            for run in self._unfinished():
+                self._lose(run.trial_id, f"the recorder's process ended (exit code {process.wait()})")
+            self._changed.notify_all()
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Recorded):
+            for trial_id, rows in event.rows.items():
+                self._update(trial_id, rows=rows)
+        elif isinstance(event, Opened):
+            self._update(
+                event.trial_id, id=event.run_id, name=event.name, url=event.url, path=event.path, state="running"
+            )
+        elif isinstance(event, Finished):
+            if event.problem is None:
+                self._update(event.trial_id, state=self._ending.get(event.trial_id, "interrupted"))
+            elif self._runs[event.trial_id].state != "lost":
+                self._lose(event.trial_id, event.problem)
+        elif isinstance(event, Failed):
+            self._lose(event.trial_id, event.reason)
+        elif isinstance(event, LeftOut):
+            self._warn(event.key, event.reason)
+
+    def _lose(self, trial_id: str, reason: str) -> None:
+        self._update(trial_id, state="lost", problem=reason)
+        run = self._runs[trial_id]
+        kept = f"What came before is in {run.path}." if run.path else "Nothing of it is recorded."
+        logger.error("The W&B run of trial %s is lost: %s. %s", trial_id, reason, kept)
+
+    def _update(self, trial_id: str, **changes: Any) -> None:
+        self._runs[trial_id] = evolve(self._runs[trial_id], **changes)
