@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,10 @@ def read_runs(folder: Path | str) -> dict[str, OfflineRun]:
 
 def read_file(path: Path, runs: dict[str, OfflineRun]) -> None:
     """Add one ``.wandb`` file to the runs."""
-    from wandb.proto.wandb_internal_pb2 import Record
-
+    record_type = import_module("wandb.proto.wandb_internal_pb2").Record  # generated: no type checker knows it
     run = OfflineRun("")
     for data in _records(path.read_bytes()):
-        record = Record.FromString(data)
+        record = record_type.FromString(data)
         kind = record.WhichOneof("record_type")
         if kind == "run":
             run = runs.setdefault(record.run.run_id, OfflineRun(record.run.run_id))

@@ -1,8 +1,13 @@
-"""Arrays as W&B media, with the shapes that Ray's own callback takes."""
+"""Media on their way to a run: arrays become images and videos, files outlive the process that made them."""
 
 from __future__ import annotations
 
+import copy
+import os
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -32,3 +37,26 @@ def as_media(value: object, options: MediaOptions) -> object:
         else [wandb.Video(item, **video_kwargs) for item in value]
     )
     return items if len(items) > 1 else items[0]
+
+
+def held(value: object, folder: str) -> object:
+    """A W&B media value with its file held in another folder: its own is removed when the trial's process ends.
+
+    Args:
+        value: A W&B value, or a list of such.
+        folder: Where the file is kept until the recorder has it.
+    """
+    if isinstance(value, (list, tuple)):
+        return [held(item, folder) for item in value]
+    # A media value has no public name for its file; this one was seen in wandb 0.21 to 0.31.
+    path = getattr(value, "_path", None)
+    if not isinstance(path, str) or not Path(path).is_file():
+        return value
+    kept = Path(folder, f"{uuid4().hex}{Path(path).suffix}")
+    try:
+        os.link(path, kept)
+    except OSError:
+        shutil.copyfile(path, kept)
+    moved = copy.copy(value)
+    vars(moved)["_path"] = str(kept)
+    return moved

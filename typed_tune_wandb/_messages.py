@@ -49,13 +49,19 @@ class UpdateConfig:
 
 @frozen
 class SaveCheckpoint:
-    """Upload a checkpoint as a version of a model artifact: a local folder, or a reference to a URI."""
+    """Upload a checkpoint as a version of a model artifact.
+
+    Attributes:
+        location: A local folder, or a URI that becomes a reference.
+        remove_after: Whether the folder is the recorder's to remove.
+    """
 
     trial_id: str
     artifact_name: str
     location: str
     aliases: tuple[str, ...]
     metadata: dict[str, object]
+    remove_after: bool = False
 
 
 @frozen
@@ -117,5 +123,6 @@ class LeftOut:
     reason: str
 
 
-Command: TypeAlias = "Open | Log | UpdateConfig | SaveCheckpoint | Finish | MediaOptions"
-Event: TypeAlias = "Opened | Failed | Recorded | Finished | LeftOut"
+RunCommand: TypeAlias = Open | Log | UpdateConfig | SaveCheckpoint | Finish
+Command: TypeAlias = RunCommand | MediaOptions
+Event: TypeAlias = Opened | Failed | Recorded | Finished | LeftOut

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -37,6 +39,7 @@ from typed_tune_wandb._messages import (
     Open,
     Opened,
     Recorded,
+    RunCommand,
     SaveCheckpoint,
     UpdateConfig,
 )
@@ -70,7 +73,7 @@ class _LiveRun:
     next_step: int = 0
     rows: int = 0
     blocked: bool = False
-    waiting: deque[Command] = Factory(deque)
+    waiting: deque[RunCommand] = Factory(deque)
     lock: threading.Lock = Factory(threading.Lock)
 
 
@@ -87,6 +90,7 @@ class RunKeeper:
         self._threads: set[threading.Thread] = set()
         self._media = MediaOptions({}, {})
         self._told: dict[str, int] = {}
+        self._opened_at: dict[str, int] = {}
 
     def carry_out(self, command: Command) -> None:
         """Do what a command says, now or as soon as its run is free."""
@@ -125,9 +129,9 @@ class RunKeeper:
                 if not thread.is_alive():
                     self._threads.discard(thread)
 
-    def _work(self, live: _LiveRun, first: Command) -> None:
+    def _work(self, live: _LiveRun, first: RunCommand) -> None:
         """Carry out what blocks, then all that has come meanwhile."""
-        command: Command | None = first
+        command: RunCommand | None = first
         while command is not None:
             try:
                 if isinstance(command, Open):
@@ -140,7 +144,7 @@ class RunKeeper:
                     self._finish(live, command)
             except Exception as error:
                 # One run's misfortune, whatever it is, must not become the others'.
-                self._emit(LeftOut(first_trial(command), type(command).__name__, describe(error)))
+                self._emit(Failed(first.trial_id, describe(error)))
             with live.lock:
                 command = live.waiting.popleft() if live.waiting else None
                 live.blocked = command is not None
@@ -150,6 +154,9 @@ class RunKeeper:
         import wandb
 
         try:
+            if folder := command.init.get("dir"):
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103  # wandb would quietly record elsewhere
+            self._wait_for_new_folder(command.init.get("id"))
             settings = wandb.Settings(**{**RECORDER_SETTINGS, **command.settings})
             init: WandbInitKwargs = {**command.init, "reinit": "create_new", "settings": settings}
             run = wandb.init(**init)
@@ -162,6 +169,13 @@ class RunKeeper:
         live.next_step = max(live.next_step, command.next_step, run.starting_step)
         self._emit(Opened(command.trial_id, run.id, run.name or run.id, run_url(run), local_file(run)))
         process_run(run)
+
+    def _wait_for_new_folder(self, run_id: str | None) -> None:
+        """A run's folder is named by its id and the second: a second run of an id must not write into the first's."""
+        now = int(time.time())
+        if run_id and self._opened_at.get(run_id) == now:
+            time.sleep(now + 1 - time.time())
+        self._opened_at[run_id or ""] = int(time.time())
 
     def _record(self, live: _LiveRun, command: Log | UpdateConfig) -> None:
         if live.run is None:
@@ -207,14 +221,20 @@ class RunKeeper:
     def _save_checkpoint(self, live: _LiveRun, command: SaveCheckpoint) -> None:
         import wandb
 
-        if live.run is None:
-            return
-        artifact = wandb.Artifact(command.artifact_name, type="model", metadata=command.metadata)
-        if "://" in command.location:
-            artifact.add_reference(command.location, checksum=False)
-        else:
-            artifact.add_dir(command.location)
-        live.run.log_artifact(artifact, aliases=list(command.aliases))
+        try:
+            if live.run is None:
+                return
+            artifact = wandb.Artifact(command.artifact_name, type="model", metadata=command.metadata)
+            if "://" in command.location:
+                artifact.add_reference(command.location, checksum=False)
+            else:
+                artifact.add_dir(command.location)
+            live.run.log_artifact(artifact, aliases=list(command.aliases))
+        except Exception as error:
+            self._emit(LeftOut(command.trial_id, f"checkpoint {command.location}", describe(error)))
+        finally:
+            if command.remove_after:
+                shutil.rmtree(command.location, ignore_errors=True)
 
     def _finish(self, live: _LiveRun, command: Finish) -> None:
         run, live.run = live.run, None
@@ -228,11 +248,6 @@ class RunKeeper:
             problem = describe(error)
         self.tell_rows()
         self._emit(Finished(command.trial_id, problem))
-
-
-def first_trial(command: Command) -> str:
-    """The trial of a command."""
-    return "" if isinstance(command, MediaOptions) else command.trial_id
 
 
 def describe(error: BaseException) -> str:

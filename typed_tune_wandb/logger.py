@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from attrs import Factory, define
 from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback
 from typing_extensions import Unpack
 
+from typed_tune_wandb._checkpoints import artifact_of
 from typed_tune_wandb._secret import Secret
 from typed_tune_wandb.credentials import resolve
 from typed_tune_wandb.errors import Problem, WandbRunError, WandbSettingsError
@@ -27,6 +28,11 @@ logger = logging.getLogger(__name__)
 
 _ITERATION: Final = "training_iteration"
 _UPLOAD_TIMEOUT: Final = 300.0
+_INLINE_KEY: Final = (
+    "it stands in the raw dict, readable. From here on it is hidden, but Tune had already written it to tuner.pkl "
+    "and to its searcher's state (basic-variant-state-*.json). "
+    'Write "api_key_file" there instead, or pass WandbSettings(api_key=...).to_config() as the entry.'
+)
 
 
 @define
@@ -36,6 +42,7 @@ class _TrialPlan:
     settings: WandbSettings
     key: Secret | None
     reader: ResultReader
+    conceals: bool = False
     sent_config: dict[str, object] = Factory(dict)
     next_step: int = 0
 
@@ -148,6 +155,8 @@ class WandbLogger(LoggerCallback):
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
         """Record a row."""
         plan = self._plan(trial)
+        if plan.conceals:
+            conceal_key(result.get("config"))  # before Tune's own loggers write it down
         if trial.trial_id not in self.runs:
             self.log_trial_start(trial)
         payload = plan.reader.read(result)
@@ -158,6 +167,13 @@ class WandbLogger(LoggerCallback):
         plan.next_step = step + 1
         self._recorder.log(trial.trial_id, step, payload)
         self._raise_if_lost(trial)
+
+    def log_trial_save(self, trial: Trial) -> None:
+        """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
+        if self._upload_checkpoints and trial.checkpoint is not None and self._recorder.is_open(trial.trial_id):
+            metrics = self._plan(trial).reader.read(trial.last_result).row
+            name = self.runs[trial.trial_id].name
+            self._recorder.save_checkpoint(artifact_of(trial.checkpoint, trial.trial_id, name, metrics))
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End the trial's run, as failed or finished."""
@@ -200,20 +216,24 @@ class WandbLogger(LoggerCallback):
     def _new_plan(self, trial: Trial) -> _TrialPlan:
         settings = self._settings_of(trial)
         credential = resolve(settings)
+        conceals = conceal_key(trial.config)
+        if conceals:
+            self._warn("api_key", _INLINE_KEY)
         run = (settings.project, settings.id or trial.trial_id)
         other = self._trial_of_run.setdefault(run, trial.trial_id)
         if other != trial.trial_id:
             message = f"the trials {other} and {trial.trial_id} come to the same W&B run: leave id out, or vary it."
             raise WandbSettingsError([Problem("id", message)])
         reader = ResultReader(settings.excludes, log_config=settings.log_config, media=self._media, warn=self._warn)
-        return _TrialPlan(settings, credential.key, reader, next_step=self._restored_steps.get(trial.trial_id, 0))
+        next_step = self._restored_steps.get(trial.trial_id, 0)
+        return _TrialPlan(settings, credential.key, reader, conceals, next_step=next_step)
 
     def _settings_of(self, trial: Trial) -> WandbSettings:
         found = find_entry(trial.config)
         if found is None and self._defaults == WandbSettings():
             return located(WandbSettings.from_config(trial.config), default_group=trial.experiment_dir_name)
         source, entry = found or ("", WandbSettings())
-        settings = self._defaults.overridden_by(entry, source=source)  # type: ignore[arg-type]  # the gate checks it
+        settings = self._defaults.overridden_by(cast("WandbConfigDict", entry), source=source)
         return located(settings, default_group=trial.experiment_dir_name)
 
     def _init_arguments(
@@ -245,6 +265,20 @@ _END_OF_STATUS: Final[Mapping[str, Literal["finished", "failed"]]] = {
     Trial.TERMINATED: "finished",
     Trial.ERROR: "failed",
 }
+
+
+def conceal_key(config: object) -> bool:
+    """Put a hidden key in the place of a readable one in a config's W&B entry; whether there was one."""
+    found = find_entry(config) if isinstance(config, Mapping) else None
+    if found is None or not isinstance(found[1], dict):
+        return False
+    entry: dict[str, object] = found[1]
+    said = WandbSettings.from_dict(entry, source=found[0]).to_config()
+    if "api_key" not in said or isinstance(entry.get("api_key"), Secret):
+        return False
+    entry.clear()
+    entry.update(said)
+    return True
 
 
 def _said_in(settings: wandb.Settings | None) -> dict[str, object]:

@@ -106,7 +106,7 @@ class ResultReader:
         self._excludes = Excludes(excludes)
         self._log_config = log_config
         self._media = media
-        self._warn = warn or WarnOnce()
+        self._warn = WarnOnce() if warn is None else warn
         # A trial reports the same keys again and again: what becomes of each is decided once.
         self._fates: dict[str, Fate] = {}
 
@@ -176,7 +176,11 @@ class WarnOnce:
 def is_media(value: object) -> bool:
     """Whether a value is W&B's own (Image, Table, Histogram...), or a list of such."""
     if isinstance(value, (list, tuple)):
-        return len(value) > 0 and all(is_media(item) for item in value)
+        return len(value) > 0 and all(_is_wandbs_own(item) for item in value)
+    return _is_wandbs_own(value)
+
+
+def _is_wandbs_own(value: object) -> bool:
     return any(cls.__module__.partition(".")[0] == "wandb" for cls in type(value).__mro__)
 
 

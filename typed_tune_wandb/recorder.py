@@ -10,8 +10,10 @@ import contextlib
 import logging
 import os
 import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +23,7 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, frozen
 
+from typed_tune_wandb._media import held
 from typed_tune_wandb._messages import (
     INTERRUPTED,
     Command,
@@ -121,7 +124,7 @@ class Recorder:
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
         self._warn = WarnOnce()
-        self._closing = False
+        self._media_folder: str | None = None
 
     @property
     def runs(self) -> Mapping[str, RunRecord]:
@@ -187,21 +190,15 @@ class Recorder:
             step: The row's step; one that is too low is raised, so that it never goes backwards.
             payload: What goes where.
         """
-        self._commands.put(Log(trial_id, step, payload.row, payload.media, payload.config))
+        media = payload.media
+        if media:
+            self._media_folder = self._media_folder or tempfile.mkdtemp(prefix="wandb-media-")
+            media = {key: held(value, self._media_folder) for key, value in media.items()}
+        self._commands.put(Log(trial_id, step, payload.row, media, payload.config))
 
-    def save_checkpoint(
-        self, trial_id: str, artifact_name: str, location: str, aliases: tuple[str, ...], metadata: Mapping[str, object]
-    ) -> None:
-        """Upload a checkpoint as an artifact of type ``model``.
-
-        Args:
-            trial_id: Tune's id of the trial.
-            artifact_name: The artifact; each call adds a version to it.
-            location: A local folder, or a URI (``s3://...``), which becomes a reference.
-            aliases: Names of this version.
-            metadata: What is stored beside it.
-        """
-        self._commands.put(SaveCheckpoint(trial_id, artifact_name, location, aliases, dict(metadata)))
+    def save_checkpoint(self, checkpoint: SaveCheckpoint) -> None:
+        """Upload a checkpoint as an artifact of type ``model``; each one adds a version to it."""
+        self._commands.put(checkpoint)
 
     def finish(self, trial_id: str, state: Literal["finished", "failed", "interrupted"]) -> None:
         """End the run of a trial as its trial ended: exit code 0, 1 or 130."""
@@ -231,7 +228,6 @@ class Recorder:
                 if time.monotonic() > next_line:
                     next_line += _TELL_EVERY
                     tell(f"W&B: waiting for {len(waiting)} runs to be uploaded, {left:.0f} s left.")
-        self._closing = True
         self._commands.put(None)
         grace = 5.0 if waiting else 30.0
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -242,6 +238,9 @@ class Recorder:
         for thread in self._threads:
             thread.join(timeout=5)
         self._process = None
+        if self._media_folder is not None:
+            shutil.rmtree(self._media_folder, ignore_errors=True)
+            self._media_folder = None
         return waiting
 
     def _unfinished(self) -> list[RunRecord]:

@@ -1,0 +1,1 @@
+../../../../ray/tune/logger/logger.pyi

@@ -1,0 +1,240 @@
+"""What of a Tune result or config reaches W&B, and what is said of the rest."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import wandb
+from hypothesis import given
+from hypothesis import strategies as st
+
+from typed_tune_wandb._secret import Secret
+from typed_tune_wandb.payload import (
+    Excludes,
+    Payload,
+    ResultReader,
+    UnstorableError,
+    storable,
+    storable_config,
+    without_entry,
+)
+
+
+class Warnings(list[tuple[str, str]]):
+    """Takes what a reader warns of."""
+
+    def __call__(self, key: str, reason: str) -> None:
+        self.append((key, reason))
+
+
+def test_results_are_flattened_and_the_originals_config_keys_go_to_the_config() -> None:
+    """Nested metrics get keys with ``/``; trial_id, pid, date... go to the config; done is never recorded."""
+    result = {
+        "loss": 0.5,
+        "eval": {"acc": 1, "deep": {"f1": 2}},
+        "trial_id": "t1",
+        "pid": 7,
+        "done": False,
+        "should_checkpoint": True,
+        "config": {"lr": 1},
+    }
+    expected = Payload({"loss": 0.5, "eval/acc": 1, "eval/deep/f1": 2}, {}, {"trial_id": "t1", "pid": 7})
+    assert expected == ResultReader().read(result)
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (1, 1),
+        (True, True),
+        (None, None),
+        ("text", "text"),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.str_("s"), "s"),
+        (np.array(4), 4),
+        (np.array([5.0]), 5.0),
+        (np.array([1, 2]), [1, 2]),
+        ((1, 2.0), [1, 2.0]),
+        ([{"a": np.int8(1)}], [{"a": 1}]),
+    ],
+)
+def test_what_is_stored(value: object, stored: object) -> None:
+    """Numbers, numpy scalars and small arrays, bools, strings, None, and lists and dicts of them are stored."""
+    assert stored == storable(value)
+    assert type(stored) is type(storable(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "advice"),
+    [
+        (object(), "report numbers"),
+        (b"raw", "decode"),
+        ({1, 2}, "sorted list"),
+        (len, "its name"),
+        (datetime.date(2026, 1, 1), "str(...)"),
+        (np.zeros((40, 40)), "wandb.Histogram"),
+        (np.array([object()]), "dtype"),
+        ("x" * 1_000_001, "characters"),
+    ],
+)
+def test_what_cannot_be_stored_says_what_to_report_instead(value: object, advice: str) -> None:
+    """The value is left out with a text that helps, the row's other metrics stay."""
+    with pytest.raises(UnstorableError) as caught:
+        storable(value)
+    assert advice in str(caught.value)
+    warnings = Warnings()
+    assert {"loss": 1} == ResultReader(warn=warnings).read({"bad": value, "loss": 1}).row
+    assert [key for key, _ in warnings] == ["bad"]
+
+
+def test_a_value_that_holds_itself_costs_itself_alone() -> None:
+    """Cyclic dicts and lists are named and left out, and nothing recurses for ever."""
+    cyclic_list: list[Any] = []
+    cyclic_list.append(cyclic_list)
+    cyclic_dict: dict[str, Any] = {}
+    cyclic_dict["again"] = cyclic_dict
+    warnings = Warnings()
+    row = ResultReader(warn=warnings).read({"l": cyclic_list, "d": cyclic_dict, "loss": 1}).row
+    assert {"loss": 1} == row
+    assert 2 == len(warnings)
+
+
+def test_names_that_wandb_keeps_for_itself_are_refused() -> None:
+    """``_step`` and its like would fight with wandb's own."""
+    warnings = Warnings()
+    assert {"loss": 1} == ResultReader(warn=warnings).read({"_step": 3, "loss": 1}).row
+    assert "_step" == warnings[0][0]
+
+
+def test_each_key_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A thousand results with the same bad value give one warning."""
+    reader = ResultReader()
+    for _ in range(1000):
+        reader.read({"bad": object()})
+    assert 1 == len(caplog.records)
+
+
+def test_excludes_take_keys_prefixes_and_globs() -> None:
+    """Exact keys, ``key`` for all of ``key/...``, and globs; similar names stay."""
+    excludes = Excludes(["timers", "a/b", "*_time", "eval/*/raw"])
+    excluded = ["timers", "timers/x", "a/b", "a/b/c", "run_time", "eval/x/raw"]
+    kept = ["timers2", "a/bc", "time", "raw"]
+    assert [key for key in excluded + kept if key in excludes] == excluded
+
+
+def test_excludes_reach_results_and_nested_config() -> None:
+    """The same words keep metrics and config out, however deep they are."""
+    assert {"loss": 1} == ResultReader(["net/drop"]).read({"loss": 1, "net": {"drop": 2}}).row
+    assert {"net": {"keep": 1}} == storable_config({"net": {"drop": 2, "keep": 1}}, ["net/drop"])
+    logged = ResultReader(["net/drop"], log_config=True).read({"config": {"net": {"drop": 2, "keep": 1}}})
+    assert {"config/net/keep": 1} == logged.row
+
+
+def test_log_config_never_records_the_wandb_entry() -> None:
+    """The config of a result is recorded without the W&B entry, in both of its places."""
+    config = {"lr": 1, "wandb": {"api_key": "k"}, "logger_config": {"wandb": {"api_key": "k"}, "x": 2}}
+    row = ResultReader(log_config=True).read({"config": config}).row
+    assert {"config/lr": 1, "config/logger_config/x": 2} == row
+
+
+def test_wandb_values_are_handed_on_by_themselves() -> None:
+    """W&B values and lists of them travel beside the row: a broken one must not take the row with it."""
+    table = wandb.Table(columns=["a"], data=[[1]])
+    payload = ResultReader().read({"loss": 1, "table": table, "tables": [table]})
+    assert {"loss": 1} == payload.row
+    assert {"table": table, "tables": [table]} == payload.media
+
+
+def test_arrays_become_media_only_when_asked() -> None:
+    """A 3-D array is an image with ``media=True`` alone."""
+    array = np.zeros((20, 20, 3), dtype=np.uint8)
+    assert {} == ResultReader(warn=Warnings()).read({"a": array}).media
+    assert [*ResultReader(media=True).read({"a": array}).media] == ["a"]
+
+
+@given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=9))
+def test_json_values_are_stored_as_they_are(value: object) -> None:
+    """Whatever JSON knows comes out as it went in."""
+    stored = storable(value)
+    assert repr(value) == repr(stored)
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Net:
+    width: int
+    token: str
+
+
+def test_a_config_keeps_a_name_for_what_cannot_be_stored() -> None:
+    """Classes, functions and objects in a config are named; nothing turns into a number, nothing crashes."""
+    config = {
+        "cls": dict,
+        "fn": math.sqrt,
+        "lambda": lambda: None,
+        "object": object(),
+        "enum": Colour.RED,
+        "path": Path("data"),
+        "net": Net(3, "abc"),
+        "set": {2, 1},
+        "array": np.zeros((100, 100)),
+        7: "int key",
+        "text": "12",
+        "callbacks": ["dropped"],
+    }
+    stored = storable_config(config)  # type: ignore[arg-type]  # an int key is what is tested
+    assert "builtins.dict" == stored["cls"]
+    assert "math.sqrt" == stored["fn"]
+    assert str(stored["lambda"]).endswith("<lambda>")
+    assert "builtins.object" == stored["object"]
+    assert "RED" == stored["enum"]
+    assert "data" == stored["path"]
+    assert {"width": 3, "token": "***"} == stored["net"]
+    assert [1, 2] == stored["set"]
+    assert "array of shape (100, 100), float64" == stored["array"]
+    assert "int key" == stored["7"]
+    assert "12" == stored["text"]
+    assert "callbacks" not in stored
+
+
+def test_secrets_in_a_config_are_masked_unless_told_otherwise() -> None:
+    """Texts under keys that are named like secrets are masked at any depth; numbers and similar words are not."""
+    config = {
+        "db": {"password": "p", "user": "u"},
+        "HF_TOKEN": "t",
+        "openai.api_key": "k",
+        "max_tokens": 5,
+        "tokenizer": "bpe",
+        "secret": Secret("s"),
+        "list": [{"secret": "x"}],
+    }
+    masked = storable_config(config)
+    assert {"password": "***", "user": "u"} == masked["db"]
+    assert [masked[k] for k in ("HF_TOKEN", "openai.api_key", "max_tokens", "tokenizer", "secret")] == [
+        "***",
+        "***",
+        5,
+        "bpe",
+        "***",
+    ]
+    assert [{"secret": "***"}] == masked["list"]
+    assert {"token": "t"} == storable_config({"token": "t"}, mask_secrets=False)
+
+
+def test_the_config_is_recorded_without_the_entry() -> None:
+    """The W&B entry is no hyperparameter, wherever it stands; the user's own config is not changed."""
+    config = {"lr": 1, "wandb": {"project": "p"}, "logger_config": {"wandb": {"project": "p"}, "type": "x"}}
+    assert {"lr": 1, "logger_config": {"type": "x"}} == without_entry(config) == storable_config(config)
+    assert "wandb" in config

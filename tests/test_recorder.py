@@ -1,0 +1,238 @@
+"""The recorder with the real wandb, offline, its files read back row by row."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pytest
+
+from tests.offline import read_runs
+from typed_tune_wandb._messages import SaveCheckpoint
+from typed_tune_wandb.payload import Payload
+from typed_tune_wandb.recorder import Recorder
+from typed_tune_wandb.settings import WandbInitKwargs
+
+
+def init(folder: Path, run_id: str, **more: object) -> WandbInitKwargs:
+    """Arguments for an offline run."""
+    said = {"id": run_id, "name": run_id, "project": "p", "mode": "offline", "dir": folder, **more}
+    return cast("WandbInitKwargs", said)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    """A recorder that is closed whatever happens."""
+    recorder = Recorder()
+    yield recorder
+    recorder.close(timeout=30)
+
+
+def test_every_row_of_every_run_is_recorded_once_and_in_order(recorder: Recorder, tmp_path: Path) -> None:
+    """Many runs at once, interleaved: each has all of its rows, in order, and its own exit code."""
+    names = [f"r{number}" for number in range(8)]
+    for name in names:
+        recorder.open(name, init(tmp_path, name, config={"who": name}), {})
+    for step in range(1, 101):
+        for name in names:
+            recorder.log(name, step, Payload({"training_iteration": step, "loss": step / 2}))
+    for name in names:
+        recorder.finish(name, "failed" if name == "r3" else "finished")
+    assert [] == recorder.close(timeout=60)
+    runs = read_runs(tmp_path)
+    assert set(names) == set(runs)
+    for name, run in runs.items():
+        assert list(range(1, 101)) == run.rows("_step") == run.rows("training_iteration")
+        assert {"who": name} == {key: value for key, value in run.config.items() if key != "_wandb"}
+        assert (1 if name == "r3" else 0) == run.exit_code
+        assert 100 == recorder.runs[name].rows
+    assert "failed" == recorder.runs["r3"].state
+    assert "training_iteration" == runs["r0"].metrics["*"]
+
+
+def test_a_run_that_cannot_be_opened_costs_itself_alone(recorder: Recorder, tmp_path: Path) -> None:
+    """The others are recorded; the lost one says why."""
+    recorder.open("bad", init(tmp_path, "bad") | {"project": "no/such"}, {})
+    recorder.open("good", init(tmp_path, "good"), {})
+    for name in ("bad", "good"):
+        recorder.log(name, 1, Payload({"loss": 1}))
+        recorder.finish(name, "finished")
+    recorder.close(timeout=60)
+    assert "lost" == recorder.runs["bad"].state
+    assert "Invalid project name" in str(recorder.runs["bad"].problem)
+    assert [1] == read_runs(tmp_path)["good"].rows("loss")
+
+
+def test_one_bad_value_costs_itself_alone(recorder: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A value that wandb cannot take is named once; the rest of the row and the run stay."""
+    recorder.open("r", init(tmp_path, "r"), {})
+    for step in (1, 2):
+        row: dict[str, object] = {"loss": step, "bad": {1: {2}}}
+        recorder.log("r", step, Payload(row, media={"image": np.zeros((2, 2, 2, 2, 2, 2))}))
+    recorder.finish("r", "finished")
+    recorder.close(timeout=60)
+    assert [1, 2] == read_runs(tmp_path)["r"].rows("loss")
+    assert 2 == recorder.runs["r"].rows
+    named = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert 1 == len([text for text in named if "image" in text])
+
+
+def test_steps_never_go_backwards(recorder: Recorder, tmp_path: Path) -> None:
+    """An iteration that falls back (PBT, a restore) keeps its row, under the next step."""
+    recorder.open("r", init(tmp_path, "r"), {})
+    for iteration in (1, 2, 3, 2, 3, 4, 9):
+        recorder.log("r", iteration, Payload({"training_iteration": iteration}))
+    recorder.finish("r", "finished")
+    recorder.close(timeout=60)
+    run = read_runs(tmp_path)["r"]
+    assert [1, 2, 3, 2, 3, 4, 9] == run.rows("training_iteration")
+    assert [1, 2, 3, 4, 5, 6, 9] == run.rows("_step")
+
+
+def test_a_restart_waits_for_the_former_run_and_writes_a_file_of_its_own(recorder: Recorder, tmp_path: Path) -> None:
+    """The same id opened again, within a second: both files are whole, the steps go on."""
+    for value in (1, 2):
+        recorder.open("r", init(tmp_path, "r"), {})
+        recorder.log("r", 1, Payload({"loss": value}))
+        recorder.finish("r", "finished")
+    recorder.close(timeout=60)
+    run = read_runs(tmp_path)["r"]
+    assert 2 == len(run.files)
+    assert [1, 2] == run.rows("loss") == run.rows("_step")
+
+
+def test_an_unwritable_folder_costs_the_run_and_says_so(recorder: Recorder, tmp_path: Path) -> None:
+    """Wandb would quietly record elsewhere: here the run is lost, with the reason."""
+    (tmp_path / "file").write_text("no folder")
+    recorder.open("r", init(tmp_path / "file" / "below", "r"), {})
+    wait_for(lambda: recorder.runs["r"].state == "lost")
+    assert "Error" in str(recorder.runs["r"].problem)
+
+
+def test_the_recorder_is_one_process_and_wandb_core_whatever_the_number_of_runs(
+    recorder: Recorder, tmp_path: Path
+) -> None:
+    """32 open runs: two processes more, two threads more here."""
+    before = len(_descendants(os.getpid()))
+    for number in range(32):
+        recorder.open(f"r{number}", init(tmp_path, f"r{number}"), {})
+    wait_for(lambda: all(run.state == "running" for run in recorder.runs.values()))
+    assert 2 == len(_descendants(os.getpid())) - before
+
+
+def test_a_hundred_restarts_leave_nothing_behind(recorder: Recorder, tmp_path: Path) -> None:
+    """100 ended runs later, the process has about as many open files and threads as after the first."""
+
+    def held() -> tuple[int, int]:
+        pids = [str(pid) for pid in _descendants(os.getpid())]
+        files = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
+        return files, sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids[:1])
+
+    def one(number: int) -> None:
+        recorder.open("r", init(tmp_path, f"r{number}"), {})
+        recorder.log("r", 1, Payload({"loss": 1}))
+        recorder.finish("r", "finished")
+        wait_for(lambda: recorder.runs["r"].state == "finished")
+
+    for number in range(3):
+        one(number)
+    files, threads = held()
+    for number in range(3, 103):
+        one(number)
+    more_files, more_threads = held()
+    # wandb-core closes a run's own log when Go collects it: a few are open, never one per run.
+    assert more_files <= files + 50
+    assert more_threads <= threads + 1
+
+
+def test_checkpoints_become_versions_of_a_model_artifact(recorder: Recorder, tmp_path: Path) -> None:
+    """A folder is uploaded with its metadata and aliases, a URI becomes a reference, a missing folder a warning."""
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(b"123")
+    recorder.open("r", init(tmp_path, "r"), {})
+    for location, aliases in ((str(folder), ("latest", "iteration-1")), ("hdfs://bucket/c", ("latest",))):
+        recorder.save_checkpoint(SaveCheckpoint("r", "checkpoint_r", location, aliases, {"loss": 1}))
+    recorder.save_checkpoint(SaveCheckpoint("r", "checkpoint_r", str(tmp_path / "none"), (), {}))
+    recorder.log("r", 1, Payload({"loss": 1}))
+    recorder.finish("r", "finished")
+    recorder.close(timeout=60)
+    run = read_runs(tmp_path)["r"]
+    uploaded, referred = run.artifacts
+    assert ("checkpoint_r", "model", '{"loss":1}') == (uploaded.name, uploaded.type, uploaded.metadata)
+    assert {"latest", "iteration-1"} == set(uploaded.aliases)
+    assert [entry.path for entry in uploaded.manifest.contents] == ["weights.bin"]
+    assert [entry.digest for entry in referred.manifest.contents] == ["hdfs://bucket/c"]
+    assert [1] == run.rows("loss")
+
+
+def test_runs_of_a_driver_that_is_killed_are_kept_and_end_as_interrupted(tmp_path: Path) -> None:
+    """SIGKILL to the driver: what it had logged is in the file, the run ends with exit code 130, no process stays."""
+    script = (
+        "import sys, time\n"
+        "from typed_tune_wandb.payload import Payload\n"
+        "from typed_tune_wandb.recorder import Recorder\n"
+        "recorder = Recorder()\n"
+        f"recorder.open('r', {{'id': 'r', 'project': 'p', 'mode': 'offline', 'dir': {str(tmp_path)!r}}}, {{}})\n"
+        "for step in range(50): recorder.log('r', step + 1, Payload({'loss': step}))\n"
+        "while recorder.runs['r'].rows < 50: time.sleep(0.05)\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(600)\n"
+    )
+    root = str(Path(__file__).parent.parent)
+    driver = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": root}
+    )
+    assert driver.stdout is not None
+    assert driver.stdout.readline() == b"ready\n"
+    children = _descendants(driver.pid)
+    assert 2 == len(children)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    run = read_runs(tmp_path)["r"]
+    assert list(range(50)) == run.rows("loss")
+    assert 130 == run.exit_code
+
+
+def test_a_recorder_process_that_is_killed_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The runs are lost, their local files are named, nobody waits for them."""
+    recorder = Recorder()
+    recorder.open("r", init(tmp_path, "r"), {})
+    wait_for(lambda: recorder.runs["r"].state == "running")
+    for pid in _descendants(os.getpid()):
+        if b"_recording" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: recorder.runs["r"].state == "lost")
+    recorder.log("r", 1, Payload({"loss": 1}))
+    assert [] == recorder.close(timeout=5)
+    assert recorder.runs["r"].path in caplog.text
+
+
+def _descendants(pid: int) -> list[int]:
+    """The processes below one, recorder first."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid and path.read_text().rpartition(")")[2].split()[0] != "Z":
+            child = int(path.parent.name)
+            found += [child, *_descendants(child)]
+    return found
