@@ -65,6 +65,15 @@ def test_every_row_of_every_run_is_recorded_once_and_in_order(recorder: Recorder
     assert "training_iteration" == runs["r0"].metrics["*"]
 
 
+def test_a_run_that_nobody_ended_ends_as_interrupted(recorder: Recorder, tmp_path: Path) -> None:
+    """``close`` does not wait for more rows that will never come."""
+    recorder.open("r", init(tmp_path, "r"), {})
+    recorder.log("r", 1, Payload({"loss": 1}))
+    assert [] == recorder.close(timeout=60)
+    assert "interrupted" == recorder.runs["r"].state
+    assert (130, [1]) == (read_runs(tmp_path)["r"].exit_code, read_runs(tmp_path)["r"].rows("loss"))
+
+
 def test_a_run_that_cannot_be_opened_costs_itself_alone(recorder: Recorder, tmp_path: Path) -> None:
     """The others are recorded; the lost one says why."""
     recorder.open("bad", init(tmp_path, "bad") | {"project": "no/such"}, {})

@@ -73,6 +73,29 @@ class Finish:
 
 
 @frozen
+class Verify:
+    """Ask the server whether it takes the key.
+
+    Attributes:
+        key: The key, or None for the one that wandb finds by itself.
+        base_url: The server, or None for wandb's own choice.
+        timeout: The longest wait, in whole seconds.
+    """
+
+    key: str | None
+    base_url: str | None
+    timeout: int
+
+
+@frozen
+class Verified:
+    """What came of :class:`Verify`: ``problem`` is None where the server takes the key."""
+
+    url: str
+    problem: str | None
+
+
+@frozen
 class MediaOptions:
     """How arrays become media: arguments of ``wandb.Image`` and ``wandb.Video``."""
 
@@ -124,5 +147,5 @@ class LeftOut:
 
 
 RunCommand: TypeAlias = Open | Log | UpdateConfig | SaveCheckpoint | Finish
-Command: TypeAlias = RunCommand | MediaOptions
-Event: TypeAlias = Opened | Failed | Recorded | Finished | LeftOut
+Command: TypeAlias = RunCommand | MediaOptions | Verify
+Event: TypeAlias = Opened | Failed | Recorded | Finished | LeftOut | Verified

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 import signal
 import sys
@@ -20,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias
 
 from attrs import Factory, define
@@ -42,6 +44,8 @@ from typed_tune_wandb._messages import (
     RunCommand,
     SaveCheckpoint,
     UpdateConfig,
+    Verified,
+    Verify,
 )
 
 if TYPE_CHECKING:
@@ -97,6 +101,9 @@ class RunKeeper:
         if isinstance(command, MediaOptions):
             self._media = command
             return
+        if isinstance(command, Verify):
+            threading.Thread(target=self._verify, args=(command,), daemon=True).start()
+            return
         live = self._runs.setdefault(command.trial_id, _LiveRun())
         with live.lock:
             if live.blocked:
@@ -149,6 +156,18 @@ class RunKeeper:
                 command = live.waiting.popleft() if live.waiting else None
                 live.blocked = command is not None
         self._threads.discard(threading.current_thread())
+
+    def _verify(self, command: Verify) -> None:
+        import wandb
+
+        url = command.base_url or wandb.setup().settings.base_url
+        try:
+            # The constructor asks the server; unlike wandb.login(key=...), it writes no .netrc.
+            wandb.Api(api_key=command.key, overrides={"base_url": url}, timeout=command.timeout)
+        except Exception as error:
+            self._emit(Verified(url, describe(error)))
+        else:
+            self._emit(Verified(url, None))
 
     def _open(self, live: _LiveRun, command: Open) -> None:
         import wandb
@@ -226,7 +245,9 @@ class RunKeeper:
                 return
             artifact = wandb.Artifact(command.artifact_name, type="model", metadata=command.metadata)
             if "://" in command.location:
-                artifact.add_reference(command.location, checksum=False)
+                # The entry's name: wandb wants one for every scheme that it does not know itself.
+                name = command.location.rstrip("/").rpartition("/")[2]
+                artifact.add_reference(command.location, name=name, checksum=False)
             else:
                 artifact.add_dir(command.location)
             live.run.log_artifact(artifact, aliases=list(command.aliases))
@@ -241,18 +262,28 @@ class RunKeeper:
         if run is None:
             self._emit(Finished(command.trial_id, "it was never open"))
             return
-        problem = None
+        problem, log = None, Path(run.settings.log_internal)
         try:
             run.finish(exit_code=command.exit_code)
         except Exception as error:
             problem = describe(error)
         self.tell_rows()
-        self._emit(Finished(command.trial_id, problem))
+        self._emit(Finished(command.trial_id, problem or refused_upload(log)))
 
 
 def describe(error: BaseException) -> str:
     """An error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def refused_upload(log: Path) -> str | None:
+    """Whether the server refused a run's rows for good: wandb says so in its own log alone (seen in wandb 0.31)."""
+    with suppress(OSError), log.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if "filestream: fatal error" in line:
+                status = re.search(r"\b(4\d\d) [A-Z][A-Za-z ]+", line)
+                return f"the server refused its rows{f' ({status[0].strip()})' if status else ''}"
+    return None
 
 
 def run_url(run: Run) -> str | None:

@@ -14,12 +14,13 @@ from typing_extensions import Unpack
 
 from typed_tune_wandb._checkpoints import artifact_of
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb.credentials import resolve
-from typed_tune_wandb.errors import Problem, WandbRunError, WandbSettingsError
+from typed_tune_wandb.credentials import Credential, mode_of, resolve
+from typed_tune_wandb.errors import Problem, TypedTuneWandbError, WandbLoginError, WandbRunError, WandbSettingsError
 from typed_tune_wandb.location import located
 from typed_tune_wandb.payload import ResultReader, WarnOnce, storable_config
 from typed_tune_wandb.recorder import Recorder, RunRecord
 from typed_tune_wandb.settings import WandbConfigDict, WandbInitKwargs, WandbSettings, find_entry
+from typed_tune_wandb.trainable import is_mixed_in
 
 if TYPE_CHECKING:
     import wandb
@@ -58,7 +59,7 @@ class WandbLogger(LoggerCallback):
     the training, unless ``on_error="raise"``.
 
     Args:
-        settings: Defaults for all trials.
+        defaults: Settings for all trials.
         upload_checkpoints: Store each checkpoint that Tune saves as a version of the artifact ``checkpoint_{name}``.
         upload_timeout: The longest wait, in seconds, for uploads when the experiment ends. Default 300.
         on_error: What the loss of a run costs: ``"warn"`` (default), that run; ``"raise"``, the experiment.
@@ -67,7 +68,7 @@ class WandbLogger(LoggerCallback):
         video_kwargs: Arguments of ``wandb.Video`` for them.
         verify: Check key and server before the first trial, where runs are online.
         mask_secrets: Store ``***`` in the run's config for texts under keys such as ``token`` or ``password``.
-        **fields: Fields of :class:`WandbSettings`, as a short form of ``settings``.
+        **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
     Raises:
         WandbSettingsError: The settings have mistakes.
@@ -80,7 +81,7 @@ class WandbLogger(LoggerCallback):
 
     def __init__(
         self,
-        settings: WandbSettings | None = None,
+        defaults: WandbSettings | None = None,
         /,
         *,
         upload_checkpoints: bool = False,
@@ -93,10 +94,8 @@ class WandbLogger(LoggerCallback):
         mask_secrets: bool = True,
         **fields: Unpack[WandbConfigDict],
     ) -> None:
-        defaults = (
-            WandbSettings() if settings is None else WandbSettings.from_dict(settings, source="WandbLogger(settings)")
-        )
-        self._defaults = defaults.overridden_by(fields, source="WandbLogger(...)")
+        said = WandbSettings() if defaults is None else WandbSettings.from_dict(defaults, source="WandbLogger(...)")
+        self._defaults = said.overridden_by(fields, source="WandbLogger(...)")
         self._upload_checkpoints = upload_checkpoints
         self._upload_timeout = upload_timeout
         self._on_error = on_error
@@ -113,16 +112,18 @@ class WandbLogger(LoggerCallback):
         self._trial_of_run: dict[tuple[str | None, str], str] = {}
         self._restored_steps: dict[str, int] = {}
         self._warn = WarnOnce()
+        self._verified: set[Credential] = set()
         self._recorder = Recorder(image_kwargs=self._image_kwargs, video_kwargs=self._video_kwargs)
 
     # Tune pickles its callbacks into tuner.pkl: what the user said goes there (a key as a reference alone).
 
     def __getstate__(self) -> dict[str, object]:
-        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_recorder"}
+        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_verified", "_recorder"}
         return {name: value for name, value in self.__dict__.items() if name not in made_anew}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
+        for name, value in state.items():
+            setattr(self, name, value)
         self._begin()
 
     @property
@@ -186,8 +187,8 @@ class WandbLogger(LoggerCallback):
         late = self._recorder.close(self._upload_timeout, tell=lambda line: print(line, file=sys.stderr))
         for run in late:
             logger.error(
-                "The W&B run %s (%s) was not up after %.0f s. Its rows are in %s. Upload them by: wandb sync %s",
-                *(run.name, run.id, self._upload_timeout, run.path or "no file", run.folder),
+                "The W&B run %s (%s) was not up after %.0f s. Its rows are in %s. %s",
+                *(run.name, run.id, self._upload_timeout, run.path or "no file", run.how_to_upload),
             )
 
     def get_state(self) -> dict[str, object]:
@@ -206,7 +207,7 @@ class WandbLogger(LoggerCallback):
         if plan is None:
             try:
                 plan = self._new_plan(trial)
-            except WandbSettingsError:
+            except TypedTuneWandbError:
                 # The experiment ends here: nothing of it stays behind.
                 self._recorder.close(self._upload_timeout)
                 raise
@@ -214,8 +215,13 @@ class WandbLogger(LoggerCallback):
         return plan
 
     def _new_plan(self, trial: Trial) -> _TrialPlan:
+        if is_mixed_in(trial.get_trainable_cls()):
+            message = "the trainable opens its own run (wandb_mixin): leave WandbLogger out, or the mixin."
+            raise WandbSettingsError([Problem("wandb", message)], "the experiment")
         settings = self._settings_of(trial)
         credential = resolve(settings)
+        if self._verify and mode_of(settings) == "online":
+            self._verify_once(settings, credential)
         conceals = conceal_key(trial.config)
         if conceals:
             self._warn("api_key", _INLINE_KEY)
@@ -227,6 +233,26 @@ class WandbLogger(LoggerCallback):
         reader = ResultReader(settings.excludes, log_config=settings.log_config, media=self._media, warn=self._warn)
         next_step = self._restored_steps.get(trial.trial_id, 0)
         return _TrialPlan(settings, credential.key, reader, conceals, next_step=next_step)
+
+    def _verify_once(self, settings: WandbSettings, credential: Credential) -> None:
+        """Ask the server, before the first trial with this key trains, whether it takes the key.
+
+        Raises:
+            WandbLoginError: It does not, or there is no server.
+        """
+        if credential in self._verified:
+            return
+        inner = settings.settings
+        base_url = inner.get("base_url") if isinstance(inner, dict) else getattr(inner, "base_url", None)
+        key = None if credential.key is None else credential.key.reveal()
+        answer = self._recorder.verify(key, base_url if isinstance(base_url, str) else None)
+        if answer.problem is not None:
+            raise WandbLoginError(
+                f"W&B at {answer.url} does not take the API key from {credential.source}, or is not there "
+                f"({answer.problem}). Check the key and WANDB_BASE_URL, or record with mode='offline' and upload later "
+                "by `wandb sync`; WandbLogger(verify=False) leaves this check out."
+            )
+        self._verified.add(credential)
 
     def _settings_of(self, trial: Trial) -> WandbSettings:
         found = find_entry(trial.config)

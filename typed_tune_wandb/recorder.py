@@ -39,6 +39,8 @@ from typed_tune_wandb._messages import (
     Recorded,
     SaveCheckpoint,
     UpdateConfig,
+    Verified,
+    Verify,
 )
 from typed_tune_wandb.payload import Payload, WarnOnce
 from typed_tune_wandb.settings import WandbInitKwargs
@@ -80,6 +82,13 @@ class RunRecord:
     def folder(self) -> str:
         """The folder of its local file, as ``wandb sync`` takes it."""
         return os.path.dirname(self.path)  # noqa: PTH120  # "" stays ""
+
+    @property
+    def how_to_upload(self) -> str:
+        """How its local file gets to the server, in words."""
+        # wandb sync passes over online runs unless told otherwise, and doubles the rows that an id already has.
+        online = f"--no-skip-online --id {self.id}-synced " if self.url else ""
+        return f"Upload it by: wandb sync {online}{self.folder}"
 
     @property
     def where(self) -> str:
@@ -125,6 +134,7 @@ class Recorder:
         self._threads: list[threading.Thread] = []
         self._warn = WarnOnce()
         self._media_folder: str | None = None
+        self._verified: Verified | None = None
 
     @property
     def runs(self) -> Mapping[str, RunRecord]:
@@ -157,6 +167,22 @@ class Recorder:
         """Whether a trial has a run that is not lost and that nobody has ended."""
         run = self._runs.get(trial_id)
         return run is not None and run.live and trial_id not in self._ending
+
+    def verify(self, key: str | None, base_url: str | None, timeout: int = 20) -> Verified:
+        """Ask the server whether it takes a key, and wait for the answer.
+
+        Args:
+            key: The key, or None for the one that wandb finds by itself.
+            base_url: The server, or None for wandb's own choice.
+            timeout: The longest wait for the server, in seconds.
+        """
+        self.start()
+        with self._changed:
+            self._verified = None
+            self._commands.put(Verify(key, base_url, timeout))
+            # The process itself may still be starting.
+            self._changed.wait_for(lambda: self._verified is not None, timeout + 10)
+            return self._verified or Verified(base_url or "the W&B server", "there was no answer in time")
 
     def open(self, trial_id: str, init: WandbInitKwargs, settings: Mapping[str, object], next_step: int = 0) -> None:
         """Open the run of a trial.
@@ -209,7 +235,7 @@ class Recorder:
         self._commands.put(Finish(trial_id, exit_code))
 
     def close(self, timeout: float, tell: Callable[[str], None] = logger.info) -> list[RunRecord]:
-        """Wait until every ended run is up, and stop the process.
+        """Wait until every run is up, and stop the process. A run that nobody has ended ends as interrupted.
 
         Args:
             timeout: The longest wait, in seconds.
@@ -220,6 +246,8 @@ class Recorder:
         """
         if self._process is None:
             return []
+        for trial_id in self._runs:
+            self.finish(trial_id, "interrupted")
         deadline = time.monotonic() + timeout
         next_line = time.monotonic() + _TELL_EVERY
         with self._changed:
@@ -292,13 +320,15 @@ class Recorder:
                 self._lose(event.trial_id, event.problem)
         elif isinstance(event, Failed):
             self._lose(event.trial_id, event.reason)
+        elif isinstance(event, Verified):
+            self._verified = event
         elif isinstance(event, LeftOut):
             self._warn(event.key, event.reason)
 
     def _lose(self, trial_id: str, reason: str) -> None:
         self._update(trial_id, state="lost", problem=reason)
         run = self._runs[trial_id]
-        kept = f"What came before is in {run.path}." if run.path else "Nothing of it is recorded."
+        kept = f"What came is in {run.path}. {run.how_to_upload}" if run.path else "Nothing of it is recorded."
         logger.error("The W&B run of trial %s is lost: %s. %s", trial_id, reason, kept)
 
     def _update(self, trial_id: str, **changes: Any) -> None:
