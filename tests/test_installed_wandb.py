@@ -50,7 +50,7 @@ def arms(annotation: Any) -> set[str]:
     if isinstance(annotation, ForwardRef):
         return {annotation.__forward_arg__.rpartition("os.")[2]}
     name = str(annotation) if get_args(annotation) else annotation.__name__
-    for module in ("collections.abc.", "typing.", "os.", "wandb."):
+    for module in ("collections.abc.", "typing_extensions.", "typing.", "os.", "wandb."):
         name = name.replace(module, "")
     # Any of wandb's is an object of ours: it is checked where it is used.
     return {name.replace("Any", "object")}
