@@ -228,6 +228,8 @@ def report(done: Mapping[str, list[dict[str, float]]], trials: int, rows: int) -
 
     def extra(label: str, *keys: str, goal: str = "") -> list[str]:
         total = {variant: sum(middle(results, key) for key in keys) for variant, results in done.items()}
+        if "none" not in total:
+            return [label, "", "", "", "", "", goal]
         value = {variant: (amount - total["none"]) / trials for variant, amount in total.items()}
         return [label, *cells(lambda variant: f"{value[variant]:.1f}", ("none",)), "", _ratio(value, "ray"), goal]
 

@@ -64,6 +64,9 @@ def resolve(settings: WandbSettings) -> Credential:
         WandbSettingsError: No key, or an unusable one, and the mode needs one.
     """
     needed = mode_of(settings) in ("online", "shared")
+    if not needed and settings.api_key is None and settings.api_key_file is None:
+        # Asking wandb for its own login would start a wandb-core beside the driver.
+        return Credential(None, "none is needed offline")
     try:
         found = _found(settings)
     except WandbSettingsError:
