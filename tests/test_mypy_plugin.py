@@ -1,0 +1,74 @@
+"""The mypy plugin: raw dicts as documented, checked as if they were annotated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.mistakes import MISTAKES
+from tests.typing import checkers
+
+PROGRAMS = Path(__file__).parent / "typing"
+
+HEAD = """
+from typing import Any
+from ray import tune
+from typed_tune_wandb import WandbConfigDict
+def train(config: dict[str, Any]) -> None: ...
+"""
+WAYS = {
+    "annotated": "annotated_{i}: WandbConfigDict = {entry}",
+    "run": 'tune.run(train, config={{"lr": 0.1, "wandb": {entry}}})',
+    "Tuner": 'tune.Tuner(train, param_space={{"wandb": {entry}}})',
+    "logger_config": 'tune.Tuner(train, param_space={{"logger_config": {{"wandb": {entry}}}}})',
+    "variable": 'config_{i} = {{"wandb": {entry}}}; tune.run(train, config=config_{i})',
+    "search": 'tune.run(train, config={{"wandb": tune.choice([{entry}])}})',
+}
+
+
+@pytest.fixture(scope="module")
+def cache(pytestconfig: pytest.Config) -> Path:
+    assert pytestconfig.cache is not None
+    return pytestconfig.cache.mkdir("mypy")
+
+
+@pytest.mark.parametrize("stubs", [True, False], ids=["stubs", "no stubs"])
+def test_every_way_in_is_as_good_as_an_annotation(cache: Path, tmp_path: Path, stubs: bool) -> None:
+    """Each mistake that types tell has the same error, by message and code, whatever way the dict comes in."""
+    program = tmp_path / "ways.py"
+    lines = [way.format(i=i, entry=mistake.entry) for i, mistake in enumerate(MISTAKES) for way in WAYS.values()]
+    program.write_text(HEAD + "\n".join(lines), encoding="utf-8")
+    found = checkers.mypy([program], cache / ("stubs" if stubs else "bare"), stubs=stubs)
+    first = len(HEAD.splitlines()) + 1
+    messages: dict[int, set[str]] = {}
+    for finding in found:
+        messages.setdefault(finding.line - first, set()).add(f"{finding.message} [{finding.code}]")
+    for index, mistake in enumerate(MISTAKES):
+        told = [messages.get(index * len(WAYS) + way, set()) for way in range(len(WAYS))]
+        assert {mistake.title: mistake.in_types} == {mistake.title: bool(told[0])}
+        assert [told[0]] * len(WAYS) == told
+
+
+@pytest.mark.parametrize("stubs", [True, False], ids=["stubs", "no stubs"])
+def test_search_values_variables_and_lines(cache: Path, stubs: bool) -> None:
+    """The raw-dict programs have their errors where they say, and no other, with the stubs or without."""
+    right, wrong = PROGRAMS / "pass" / "raw_dicts.py", PROGRAMS / "fail" / "raw_dicts.py"
+    folder = cache / ("stubs" if stubs else "bare")
+    assert [] == checkers.mypy([right], folder, stubs=stubs)
+    found = [finding.without_message() for finding in checkers.mypy([wrong], folder, stubs=stubs)]
+    assert checkers.expected("mypy", [wrong]) == found
+
+
+def test_only_the_plugin_sees_raw_dicts(cache: Path) -> None:
+    """Without the plugin mypy has nothing to say about the same mistakes."""
+    wrong = PROGRAMS / "fail" / "raw_dicts.py"
+    assert [] == checkers.mypy([wrong], cache / "no plugin", plugin=False)
+
+
+def test_a_program_without_this_library(cache: Path, tmp_path: Path) -> None:
+    """A program that imports Ray alone is checked as well: its logger may come by RAY_TUNE_CALLBACKS."""
+    program = tmp_path / "alone.py"
+    program.write_text('import ray.tune\nray.tune.run("PPO", config={"wandb": {"projct": "a"}})\n', encoding="utf-8")
+    found = checkers.mypy([program], cache / "bare", stubs=False)
+    assert [checkers.Finding("alone.py", 2, "typeddict-unknown-key")] == [f.without_message() for f in found]

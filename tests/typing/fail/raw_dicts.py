@@ -1,0 +1,93 @@
+"""Raw dicts as documented, with no annotation: what the mypy plugin alone sees."""
+
+from typing import Any
+
+from ray import tune
+from ray.tune import Tuner as Alias
+
+
+def train(config: dict[str, Any]) -> None: ...
+
+
+# In the call, key by key, each on its own line.
+tune.run(
+    train,
+    config={
+        "lr": tune.uniform(0, 1),
+        "wandb": {
+            "project": "mnist",
+            "projct": "mnist",  # error: mypy[typeddict-unknown-key]
+            "exclude": ["loss"],  # error: mypy[typeddict-unknown-key]
+            "tags": "abc",  # error: mypy[typeddict-item]
+            "log_config": "false",  # error: mypy[typeddict-item]
+            "save_code": 1,  # error: mypy[typeddict-item]
+            "mode": "ofline",  # error: mypy[typeddict-item]
+            "config": [1],  # error: mypy[typeddict-item]
+            "excludes": [
+                1,  # error: mypy[list-item]
+            ],
+            1: "mnist",  # error: mypy[misc]
+        },
+    },
+)
+tune.Tuner(train, param_space={"wandb": {"resume": True}})  # error: mypy[typeddict-item]
+Alias(train, param_space={"wandb": {"reinit": True}})  # error: mypy[typeddict-item]
+tune.Experiment("first", train, config={"wandb": {"group": 3}})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"logger_config": {"wandb": {"notes": ["a"]}}})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space=dict(lr=0.1, wandb=dict(name=3)))  # error: mypy[typeddict-item]
+
+# An entry that is none.
+tune.Tuner(train, param_space={"wandb": "mnist"})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": ["mnist"]})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": None})  # error: mypy[typeddict-item]
+
+# Search values whose values do not fit.
+tune.run(
+    train,
+    config={
+        "wandb": {
+            "name": tune.choice(["a", 1]),  # error: mypy[typeddict-item]
+            "group": tune.grid_search([1, 2]),  # error: mypy[typeddict-item]
+            "job_type": {"grid_search": [1, 2]},  # error: mypy[typeddict-item]
+            "mode": tune.choice(["online", "ofline"]),  # error: mypy[typeddict-item]
+            "notes": tune.uniform(0, 1),  # error: mypy[typeddict-item]
+            "id": tune.randint(0, 9),  # error: mypy[typeddict-item]
+            "project": tune.sample_from(lambda spec: 3),  # error: mypy[typeddict-item]
+            "tags": tune.choice(["abc", "abd"]),  # error: mypy[typeddict-item]
+            "taggs": tune.choice([["abc"], ["abd"]]),  # error: mypy[typeddict-unknown-key]
+            "excludes": ["a", tune.choice([1, 2])],  # error: mypy[list-item, list-item]
+        },
+    },
+)
+tune.Tuner(train, param_space={"wandb": tune.choice([{"project": 1}])})  # error: mypy[typeddict-item]
+
+# Bound to a variable: the error stands where the mistake is.
+entry = {
+    "project": "mnist",
+    "tags": "abc",  # error: mypy[typeddict-item]
+}
+config = {
+    "lr": 0.1,
+    "wandb": entry,
+}
+entry["nam"] = "first"  # error: mypy[typeddict-unknown-key]
+dynamic: dict[str, Any] = {"wandb": {"modus": "offline"}}  # error: mypy[typeddict-unknown-key]
+modes = ["online", "ofline"]  # error: mypy[typeddict-item]
+
+
+def main() -> None:
+    tune.run(train, config=config)
+    tune.run(train, config=dynamic)
+    local = {"wandb": {"mode": tune.choice(modes)}}
+    tune.Tuner(train, param_space=local)
+    stored: dict[str, Any] = {}
+    stored["wandb"] = {"force": "yes"}  # error: mypy[typeddict-item]
+    tune.Tuner(train, param_space=stored)
+    tune.Tuner(train, param_space={**stored, "lr": 0.1})
+    tune.Tuner(train, param_space={"lr": 0.1} | {"wandb": {"monitor_gym": 0}})  # error: mypy[typeddict-item]
+    tune.Tuner(train, param_space={"wandb": {**entry, "group": 1}})  # error: mypy[typeddict-item]
+
+
+class Sweep:
+    space = {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
+    tuner = tune.Tuner(train, param_space=space)

@@ -1,0 +1,94 @@
+"""Raw dicts as documented that are right: the mypy plugin has nothing to say."""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+from ray import tune
+from typing_extensions import assert_type
+
+from typed_tune_wandb import WandbConfigDict, WandbSettings
+
+
+def train(config: dict[str, Any]) -> None: ...
+
+
+def name_of(config: dict[str, Any]) -> str:
+    return f"lr={config['lr']}"
+
+
+PROJECT: Final = "project"
+key = "from elsewhere"
+annotated: WandbConfigDict = {"project": "mnist"}
+settings = WandbSettings(project="mnist")
+
+tune.run(
+    train,
+    config={
+        "lr": tune.uniform(0, 1),
+        "wandb": {
+            "project": "mnist",
+            "run_id": "a",
+            "run_name": "b",
+            "api_key_file": Path("~/key.txt"),
+            "api_key": None,
+            "excludes": ["timers", "config/*"],
+            "log_config": True,
+            "tags": ("a", "b"),
+            "config": {"nested": {"seed": tune.randint(0, 9)}},
+            "settings": {"x_disable_stats": True},
+            "dir": os.environ.get("RUNS"),
+        },
+    },
+)
+# Search values whose values fit.
+tune.run(
+    train,
+    config={
+        "lr": tune.uniform(0, 1),
+        "wandb": {
+            "name": tune.sample_from(name_of),
+            "id": tune.sample_from(lambda spec: f"run-{spec['lr']}"),
+            "notes": tune.sample_from(lambda spec: spec["lr"]),
+            "mode": tune.choice(["online", "offline"]),
+            "resume": tune.sample_from(lambda spec: "allow"),
+            "group": tune.grid_search(["a", "b"]),
+            "job_type": {"grid_search": ["a", None]},
+            "tags": tune.choice([["a"], ["b", "c"]]),
+            "excludes": ["timers", tune.choice(["a", "b"])],
+            "save_code": tune.choice([True, False]),
+            PROJECT: "mnist",
+            key: 3,
+        },
+    },
+)
+tune.Tuner(train, param_space={"wandb": annotated})
+tune.Tuner(train, param_space={"wandb": {**annotated, "group": "a"}})
+tune.Tuner(train, param_space={"wandb": settings})
+tune.Tuner(train, param_space={"wandb": settings.to_config()})
+tune.Tuner(train, param_space={"wandb": tune.choice([settings, settings.overridden_by({"group": "b"})])})
+tune.Tuner(train, param_space={"wandb": {"project": "mnist"}, "logger_config": {"type": "x"}})
+tune.Tuner(train, param_space={"lr": 0.1})
+tune.Tuner(train)
+tune.Tuner(train, param_space=dict(lr=0.1, wandb=dict(project="mnist")))  # noqa: C408  # the case
+
+# Bound to variables.
+modes = ["online", "offline"]
+mode = tune.choice(modes)
+entry = {"project": "mnist", "tags": ["a"]}
+entry["group"] = "b"
+tune.run(train, config={"wandb": entry | {"mode": mode}})
+space: dict[str, Any] = {"lr": 0.1}
+space = {**space, "wandb": entry}
+assert_type(tune.Tuner(train, param_space=space), tune.Tuner)
+
+
+def of_somewhere(entry: dict[str, Any], words: list[str]) -> None:
+    tune.run(train, config={"wandb": entry})
+    tune.run(train, config={"wandb": {"project": "mnist", **entry, "tags": words, "name": tune.choice(words)}})
+    tune.run(train, config={"wandb": {**{name: name for name in words}}})
+
+
+# What has nothing to do with Tune is none of the plugin's.
+other = {"wandb": {"projct": 3}}
+print(other)

@@ -1,0 +1,301 @@
+"""A mypy plugin that checks the W&B entry of a raw config, without an annotation.
+
+Switched on by ``plugins = typed_tune_wandb.mypy_plugin``. What stands under ``"wandb"`` in the config of ``tune.run``,
+``legacy.run``, ``tune.Experiment`` and ``tune.Tuner``, or in its ``"logger_config"``, is held against
+:class:`~typed_tune_wandb.WandbConfigDict`, key by key, where it is written: in the call, or bound to a variable of the
+same file. A search value is held against its key by each of its values.
+
+mypy has no stable interface for plugins. This one was run with mypy 1.15 to 2.4; all that it uses of mypy is in this
+module, and beyond the documented hooks that is the tree of the checked file (``TypeChecker.tree``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, TypeAlias
+
+from mypy.checker import TypeChecker
+from mypy.errorcodes import TYPEDDICT_ITEM
+from mypy.maptype import map_instance_to_supertype
+from mypy.messages import format_type
+from mypy.nodes import (
+    AssignmentStmt,
+    CallExpr,
+    DictExpr,
+    Expression,
+    Import,
+    ImportAll,
+    ImportFrom,
+    IndexExpr,
+    LambdaExpr,
+    ListExpr,
+    MypyFile,
+    NameExpr,
+    Node,
+    OpExpr,
+    RefExpr,
+    SetExpr,
+    StarExpr,
+    Statement,
+    StrExpr,
+    SymbolNode,
+    TempNode,
+    TupleExpr,
+    TypeInfo,
+    Var,
+)
+from mypy.plugin import FunctionContext, Plugin
+from mypy.types import (
+    AnyType,
+    CallableType,
+    Instance,
+    NoneType,
+    ProperType,
+    TupleType,
+    Type,
+    TypedDictType,
+    TypeOfAny,
+    get_proper_type,
+)
+
+_SHAPE_MODULE: Final = "typed_tune_wandb._entry"
+_SHAPE: Final = f"{_SHAPE_MODULE}.WandbConfigDict"
+
+# The parameter that takes the config, for each function that takes one.
+_CONFIG_OF: Final = {
+    "ray.tune.tune.run": "config",
+    "ray.tune.experiment.experiment.Experiment": "config",
+    "ray.tune.tuner.Tuner": "param_space",
+    "typed_tune_wandb.legacy.run": "config",
+}
+
+_SAMPLE: Final = "ray.tune.search.sample"
+_OF_ITEMS: Final = {f"{_SAMPLE}.choice", "ray.tune.search.variant_generator.grid_search"}
+_OF_FUNCTION: Final = f"{_SAMPLE}.sample_from"
+_OF_NUMBERS: Final = {
+    **{f"{_SAMPLE}.{name}": "builtins.float" for name in ("uniform", "loguniform", "randn")},
+    **{f"{_SAMPLE}.{name}": "builtins.float" for name in ("quniform", "qloguniform", "qrandn")},
+    **{f"{_SAMPLE}.{name}": "builtins.int" for name in ("randint", "lograndint", "qrandint", "qlograndint")},
+}
+_NEVER_AN_ENTRY: Final = {f"builtins.{name}" for name in ("str", "bytes", "int", "float", "bool", "list", "set")}
+
+_Item: TypeAlias = tuple[Expression, Expression]
+
+
+def plugin(version: str) -> type[Plugin]:
+    """What mypy asks a plugin's module for."""
+    return WandbPlugin
+
+
+class WandbPlugin(Plugin):
+    """Checks the W&B entry wherever Tune is given a config."""
+
+    def get_additional_deps(self, file: MypyFile) -> list[tuple[int, str, int]]:
+        """A file that uses Ray depends on the entry's shape, though it may not import this library."""
+        ours = file.fullname.partition(".")[0] not in ("ray", "typed_tune_wandb", "wandb")
+        return [(10, _SHAPE_MODULE, -1)] if ours and any(_imports_ray(line) for line in file.imports) else []
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """The check, for the functions that take a config."""
+        parameter = _CONFIG_OF.get(fullname)
+        return partial(_check_call, parameter, self) if parameter else None
+
+
+def _imports_ray(line: object) -> bool:
+    if isinstance(line, Import):
+        modules = [name for name, _ in line.ids]
+    else:
+        modules = [line.id] if isinstance(line, (ImportFrom, ImportAll)) else []
+    return any(module.partition(".")[0] in ("ray", "typed_tune_wandb") for module in modules)
+
+
+def _check_call(parameter: str, plugin: WandbPlugin, call: FunctionContext) -> Type:
+    """Check the config in a call; the call's own type stays what it is."""
+    shape = plugin.lookup_fully_qualified(_SHAPE)
+    if shape and isinstance(shape.node, TypeInfo) and isinstance(call.api, TypeChecker):
+        check = _Check(call.api, shape.node)
+        for formal, names, arguments in zip(call.callee_arg_names, call.arg_names, call.args, strict=True):
+            for name, argument in zip(names, arguments, strict=True):
+                if (name or formal) == parameter:
+                    check.config(argument)
+    return call.default_return_type
+
+
+class _Bindings:
+    """What a file binds to its variables, and stores under their keys."""
+
+    def __init__(self, file: MypyFile) -> None:
+        self.values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
+        self.items: dict[SymbolNode | None, list[_Item]] = defaultdict(list)
+        for statement in _statements(file):
+            if isinstance(statement, AssignmentStmt):
+                for target in statement.lvalues:
+                    self._bind(target, statement.rvalue)
+
+    def _bind(self, target: Expression, value: Expression) -> None:
+        if isinstance(target, NameExpr) and target.node:
+            self.values[target.node].append(value)
+        elif isinstance(target, IndexExpr) and isinstance(target.base, NameExpr) and target.base.node:
+            self.items[target.base.node].append((target.index, value))
+
+
+def _statements(node: Node) -> Iterator[Statement]:
+    """Every statement in a file or a block. mypy's own visitors, being compiled, cannot be subclassed from outside."""
+    for part in ("defs", "body", "bodies", "else_body", "handlers", "finally_body", "func", "impl"):
+        inner = getattr(node, part, None)
+        for statement in inner if isinstance(inner, list) else [inner]:
+            if isinstance(statement, Statement):
+                yield statement
+                yield from _statements(statement)
+
+
+class _Check:
+    """Checks the entries in the configs of one file."""
+
+    def __init__(self, checker: TypeChecker, shape: TypeInfo) -> None:
+        self._checker = checker
+        # By its fallback a TypedDict has a name, for the messages.
+        self._shape = shape.typeddict_type and shape.typeddict_type.copy_modified(fallback=Instance(shape, []))
+        self._bindings = _Bindings(checker.tree)
+
+    def config(self, config: Expression) -> None:
+        """Report the mistakes in the W&B entry of a Tune config, and of the ``logger_config`` in it."""
+        places = [config, *self._under("logger_config", config)]
+        for entry in [entry for place in places for entry in self._under("wandb", place)]:
+            for value in self._values(entry):
+                self._entry(value)
+
+    def _entry(self, entry: Expression) -> None:
+        found = self._type(entry)
+        if isinstance(found, (NoneType, TupleType)) or (
+            isinstance(found, Instance) and found.type.fullname in _NEVER_AN_ENTRY
+        ):
+            wrong = format_type(found, self._checker.options)
+            message = f'The W&B entry has type {wrong}, expected "WandbConfigDict" or "WandbSettings"'
+            self._checker.fail(message, entry, code=TYPEDDICT_ITEM)
+        for key, value in self._items(entry):
+            if self._is_told(key):
+                for single in self._values(value):
+                    # A dict of this item alone: mypy names the mistake as for the whole, at the item's own line.
+                    item = DictExpr([(key, single)])
+                    item.set_line(key)
+                    self._checker.get_expression_type(item, type_context=self._shape)
+
+    def _under(self, name: str, mapping: Expression) -> list[Expression]:
+        """What stands under a key."""
+        return [value for key, value in self._items(mapping) if isinstance(key, StrExpr) and key.value == name]
+
+    def _items(self, mapping: Expression, seen: frozenset[SymbolNode | None] = frozenset()) -> Iterator[_Item]:
+        """The keys and values of an expression that makes a dict, wherever they are written in this file."""
+        if isinstance(mapping, DictExpr):
+            for key, value in mapping.items:
+                yield from [(key, value)] if key else self._items(value, seen)
+        elif isinstance(mapping, CallExpr) and _name(mapping.callee) == "builtins.dict":
+            for name, argument in zip(mapping.arg_names, mapping.args, strict=True):
+                yield from [(_word(name, argument), argument)] if name else self._items(argument, seen)
+        elif isinstance(mapping, OpExpr) and mapping.op == "|":
+            yield from self._items(mapping.left, seen)
+            yield from self._items(mapping.right, seen)
+        elif isinstance(mapping, NameExpr) and mapping.node not in seen and not _is_checked_by_mypy(mapping.node):
+            for bound in self._bindings.values[mapping.node]:
+                yield from self._items(bound, seen | {mapping.node})
+            yield from self._bindings.items[mapping.node]
+
+    def _values(self, expression: Expression) -> list[Expression]:
+        """The values that an expression can have in a trial: those of a search value, or itself."""
+        if isinstance(expression, NameExpr):
+            bound = [value for value in self._bindings.values[expression.node] if _is_search(value)]
+            if bound:
+                return [value for search in bound for value in self._values(search)]
+        if isinstance(expression, ListExpr):
+            # Tune finds search values in lists as well. The items of a list are of one type: all go into one.
+            flat = ListExpr([value for item in expression.items for value in self._values(item)])
+            flat.set_line(expression)
+            return [flat]
+        name = _search_name(expression)
+        if name in _OF_ITEMS or (name and isinstance(expression, DictExpr)):
+            return [value for item in self._elements(_argument(expression)) for value in self._values(item)]
+        if name == _OF_FUNCTION:
+            return self._returned(_argument(expression))
+        if name in _OF_NUMBERS:
+            return [TempNode(self._checker.named_generic_type(_OF_NUMBERS[name], []), context=expression)]
+        return [self._sampled(expression)]
+
+    def _elements(self, sequence: Expression | None) -> list[Expression]:
+        """The items of what ``tune.choice`` and ``tune.grid_search`` take."""
+        if isinstance(sequence, (ListExpr, TupleExpr, SetExpr)):
+            return [item for item in sequence.items if not isinstance(item, StarExpr)]
+        if isinstance(sequence, NameExpr):
+            bound = self._bindings.values[sequence.node]
+            if len(bound) == 1 and isinstance(bound[0], (ListExpr, TupleExpr, SetExpr)):
+                return self._elements(bound[0])
+        found = self._type(sequence) if sequence else None
+        known = isinstance(found, Instance) and len(found.args) == 1
+        return [TempNode(found.args[0], context=sequence)] if sequence and known and isinstance(found, Instance) else []
+
+    def _returned(self, function: Expression | None) -> list[Expression]:
+        """What the function of a ``tune.sample_from`` returns."""
+        if isinstance(function, LambdaExpr):
+            return self._values(function.expr())
+        found = self._type(function) if function else None
+        return [TempNode(found.ret_type, context=function)] if isinstance(found, CallableType) else []
+
+    def _sampled(self, expression: Expression) -> Expression:
+        """What a domain of Ray's samples, where its type tells; any other expression as it is."""
+        found = self._type(expression)
+        for base in found.type.mro if isinstance(found, Instance) else ():
+            if base.fullname == f"{_SAMPLE}.Domain" and isinstance(found, Instance):
+                sampled = map_instance_to_supertype(found, base).args
+                return TempNode(sampled[0] if sampled else AnyType(TypeOfAny.special_form), context=expression)
+        return expression
+
+    def _is_told(self, key: Expression) -> bool:
+        """Whether the source tells which key it is, or that it can be none."""
+        if isinstance(key, StrExpr):
+            return True
+        found = self._type(key)
+        if isinstance(found, Instance) and found.type.fullname == "builtins.str":
+            return found.last_known_value is not None
+        return not isinstance(found, AnyType)
+
+    def _type(self, expression: Expression) -> ProperType:
+        return get_proper_type(self._checker.get_expression_type(expression))
+
+
+def _is_checked_by_mypy(variable: SymbolNode | None) -> bool:
+    return isinstance(variable, Var) and isinstance(get_proper_type(variable.type), TypedDictType)
+
+
+def _name(expression: Expression) -> str:
+    """The full name of what an expression refers to."""
+    return expression.fullname if isinstance(expression, RefExpr) else ""
+
+
+def _search_name(expression: Expression) -> str:
+    """The full name of the Tune function that makes a search value; ``"grid_search"`` for its plain dict."""
+    if isinstance(expression, CallExpr):
+        name = _name(expression.callee)
+        return name if name in _OF_ITEMS or name in _OF_NUMBERS or name == _OF_FUNCTION else ""
+    if isinstance(expression, DictExpr) and len(expression.items) == 1:
+        key = expression.items[0][0]
+        return "grid_search" if isinstance(key, StrExpr) and key.value == "grid_search" else ""
+    return ""
+
+
+def _is_search(expression: Expression) -> bool:
+    return _search_name(expression) != ""
+
+
+def _argument(expression: Expression) -> Expression | None:
+    """The one argument of a search function that matters."""
+    if isinstance(expression, DictExpr):
+        return expression.items[0][1]
+    return expression.args[0] if isinstance(expression, CallExpr) and expression.args else None
+
+
+def _word(text: str, place: Expression) -> StrExpr:
+    word = StrExpr(text)
+    word.set_line(place)
+    return word
