@@ -167,20 +167,31 @@ def reports_everything(config: dict[str, Any]) -> None:
             "histogram": wandb.Histogram([1, 2, 3]),
             "table": wandb.Table(columns=["a"], data=[[1]]),
             "object": object(),
+            "huge": "x" * 10_000_000,
+            "_step": 7,
+            "film": config["film"],
         }
     )
+    tune.report({"float32": 1.0})
 
 
 def test_what_a_result_may_hold(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Numbers, numpy scalars, bools, strings, None, lists and W&B values are stored; the rest is named."""
-    (run,) = fit(reports_everything, {}, WandbLogger(project="p", mode="offline", dir=tmp_path), tmp_path).values()
+    film = tmp_path / "film.mp4"
+    film.touch()
+    space = {"film": wandb.Video(str(film), format="mp4")}
+    film.unlink()
+    logger = WandbLogger(project="p", mode="offline", dir=tmp_path)
+    (run,) = fit(reports_everything, space, logger, tmp_path).values()
     row = run.history[0]
     assert (0.5, True, "abc", None, [1, {"a": 2}]) == tuple(
         row[key] for key in ("float32", "flag", "text", "none", "list")
     )
     assert ["html-file", "histogram", "table-file"] == [row[key]["_type"] for key in ("html", "histogram", "table")]
-    assert "object" not in row
-    assert "'object' is left out" in caplog.text
+    assert ([0.5, 1.0], [1, 2]) == (run.rows("float32"), run.rows("_step"))
+    for key in ("object", "huge", "_step", "film"):
+        assert key == "_step" or key not in row
+        assert 1 == caplog.text.count(f"'{key}' is left out")
 
 
 class Checkpointed(tune.Trainable):
@@ -369,3 +380,30 @@ def test_two_experiments_in_one_process(tmp_path: Path) -> None:
         logger = WandbLogger(project="p", mode="offline", dir=tmp_path)
         fit(train, {"lr": 1}, logger, tmp_path, run_config={"name": f"exp{number}"})
     assert ["exp0", "exp1"] == sorted(run.group for run in read_runs(tmp_path).values())
+
+
+def reports_pictures(config: dict[str, Any]) -> None:
+    tune.report(
+        {
+            "picture": np.zeros((20, 30, 3), dtype=np.uint8),
+            "pictures": np.zeros((2, 20, 30, 3), dtype=np.uint8),
+        }
+    )
+
+
+def test_media(tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``media=True`` makes images of arrays, with ``image_kwargs``; without it they are left out, by name."""
+    # Tune's TensorBoard logger takes images with the channels first only, and raises.
+    monkeypatch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    logger = WandbLogger(project="p", mode="offline", dir=tmp_path / "a", media=True, image_kwargs={"caption": "here"})
+    (run,) = fit(reports_pictures, {}, logger, tmp_path / "a").values()
+    row = run.history[0]
+    assert ("image-file", 30, 20, "here") == tuple(
+        row["picture"][key] for key in ("_type", "width", "height", "caption")
+    )
+    assert ("images/separated", 2) == (row["pictures"]["_type"], row["pictures"]["count"])
+    assert (run.files[0].parent / "files" / row["picture"]["path"]).is_file()
+    logger = WandbLogger(project="p", mode="offline", dir=tmp_path / "b")
+    (run,) = fit(reports_pictures, {}, logger, tmp_path / "b").values()
+    assert not {"picture", "pictures"} & run.history[0].keys()
+    assert "'picture' is left out" in caplog.text

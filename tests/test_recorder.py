@@ -219,22 +219,63 @@ def test_runs_of_a_driver_that_is_killed_are_kept_and_end_as_interrupted(tmp_pat
     assert 130 == run.exit_code
 
 
-def test_a_recorder_process_that_is_killed_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The runs are lost, their local files are named, nobody waits for them."""
-    recorder = Recorder()
+@pytest.mark.parametrize("victim", [b"_recording", b"wandb-core"])
+def test_a_killed_process_costs_no_row(
+    victim: bytes, recorder: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The recorder's process or wandb-core is killed twice: another goes on, every row is there once and in order."""
+    rows = range(1, 401)
+    for name in ("a", "b"):
+        recorder.open(name, init(tmp_path, name), {})
+    recorder.open("ended", init(tmp_path, "ended"), {})
+    recorder.finish("ended", "finished")
+    for step in rows:
+        for name in ("a", "b"):
+            recorder.log(name, step, Payload({"training_iteration": step}, config={"last": step}))
+        time.sleep(0.02)
+        if step in (100, 300):
+            wait_for(lambda: recorder.runs["a"].rows > 50)
+            (pid,) = _descendants(os.getpid(), victim)
+            os.kill(pid, signal.SIGKILL)
+    recorder.finish("a", "finished")
+    recorder.finish("b", "failed")
+    assert [] == recorder.close(timeout=60)
+    runs = read_runs(tmp_path)
+    assert {"a": ("finished", 400), "b": ("failed", 400), "ended": ("finished", 0)} == {
+        name: (run.state, run.rows) for name, run in recorder.runs.items()
+    }
+    for name, exit_code in (("a", 0), ("b", 1)):
+        assert [*rows] == runs[name].rows("training_iteration") == runs[name].rows("_step")
+        assert (exit_code, 400) == (runs[name].exit_code, runs[name].config["last"])
+        record = recorder.runs[name]
+        assert [*map(str, runs[name].files)] == [*record.earlier_paths, record.path]
+    assert 2 == len([record for record in caplog.records if "goes on in its place" in record.getMessage()])
+
+
+def test_a_process_that_dies_again_and_again_loses_its_runs(
+    recorder: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the end it is told what is lost and where the rest is; nobody waits for it, later runs are lost too."""
     recorder.open("r", init(tmp_path, "r"), {})
     wait_for(lambda: recorder.runs["r"].state == "running")
-    for pid in _descendants(os.getpid()):
-        if b"_recording" in Path(f"/proc/{pid}/cmdline").read_bytes():
+    path = recorder.runs["r"].path
+
+    def killed() -> bool:
+        for pid in _descendants(os.getpid(), b"_recording"):
             os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: recorder.runs["r"].state == "lost")
+        return recorder.runs["r"].state == "lost"
+
+    wait_for(killed)
+    assert "exit code -9" in str(recorder.runs["r"].problem)
     recorder.log("r", 1, Payload({"loss": 1}))
+    recorder.open("late", init(tmp_path, "late"), {})
+    assert "lost" == recorder.runs["late"].state
     assert [] == recorder.close(timeout=5)
-    assert recorder.runs["r"].path in caplog.text
+    assert path in caplog.text
 
 
-def _descendants(pid: int) -> list[int]:
-    """The processes below one, recorder first."""
+def _descendants(pid: int, named: bytes = b"") -> list[int]:
+    """The processes below one, recorder first; those with something in their command line."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -243,5 +284,5 @@ def _descendants(pid: int) -> list[int]:
             continue
         if parent == pid and path.read_text().rpartition(")")[2].split()[0] != "Z":
             child = int(path.parent.name)
-            found += [child, *_descendants(child)]
+            found += [child] * (named in Path(f"/proc/{child}/cmdline").read_bytes()) + _descendants(child, named)
     return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         WandbRunError,
         WandbSettingsError,
     )
-    from typed_tune_wandb.logger import WandbLogger
+    from typed_tune_wandb.logger import WandbLogger, restored_with
     from typed_tune_wandb.recorder import RunRecord
     from typed_tune_wandb.settings import WandbConfigDict, WandbInitKwargs, WandbSettings
     from typed_tune_wandb.trainable import WandbTrainableMixin, setup_wandb, wandb_mixin
@@ -33,6 +33,7 @@ __all__ = [
     "WandbSettings",
     "WandbSettingsError",
     "WandbTrainableMixin",
+    "restored_with",
     "setup_wandb",
     "wandb_mixin",
 ]
@@ -41,7 +42,7 @@ _HOMES = {
     **dict.fromkeys(["WandbConfigDict", "WandbInitKwargs", "WandbSettings"], "settings"),
     **dict.fromkeys(["WandbTrainableMixin", "setup_wandb", "wandb_mixin"], "trainable"),
     "RunRecord": "recorder",
-    "WandbLogger": "logger",
+    **dict.fromkeys(["WandbLogger", "restored_with"], "logger"),
 }
 
 

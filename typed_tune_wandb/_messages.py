@@ -20,12 +20,17 @@ class Open:
         init: Arguments of ``wandb.init``.
         settings: Arguments of ``wandb.Settings`` over those that every recorded run has; the API key may be among them.
         next_step: The first step that rows may have.
+        rows: Rows that the run already has.
+        earlier_file: The local file of a process that died over this run: which of the rows that follow are in it, or
+            already on the server, is for the new process to find out. ``""`` where there was none.
     """
 
     trial_id: str
     init: WandbInitKwargs
     settings: dict[str, Any]
     next_step: int = 0
+    rows: int = 0
+    earlier_file: str = ""
 
 
 @frozen
@@ -105,13 +110,14 @@ class MediaOptions:
 
 @frozen
 class Opened:
-    """A run is open; ``url`` is None offline, ``path`` is its local file."""
+    """A run is open; ``url`` is None offline, ``path`` is its local file, ``first_step`` the next row's least step."""
 
     trial_id: str
     run_id: str
     name: str
     url: str | None
     path: str
+    first_step: int
 
 
 @frozen
@@ -124,9 +130,10 @@ class Failed:
 
 @frozen
 class Recorded:
-    """How many rows of each trial were recorded up to now."""
+    """How many rows of each trial were recorded up to now, and how many of them are on disk or on the server."""
 
     rows: dict[str, int]
+    safe: dict[str, int]
 
 
 @frozen

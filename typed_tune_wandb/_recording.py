@@ -3,18 +3,21 @@
 It reads commands (pickled, in batches) from its standard input and writes events to what was its standard output.
 Rows of an open run are logged at once, one after the other; what blocks (init, artifacts, finish) runs in a thread of
 its own, and the run's later commands wait for it in order. So no run ever waits for another. When the driver is gone,
-the input ends: what came is recorded, and the runs end as interrupted.
+the input ends: what came is recorded, and the runs end as interrupted. When wandb-core is gone, this process ends too:
+the driver starts another, and tells it again what was not safe yet.
 
 This module imports neither ray nor the rest of the package's Tune side.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -63,7 +66,11 @@ RECORDER_SETTINGS: Final[Mapping[str, Any]] = {
     "x_disable_meta": True,
     "x_disable_stats": True,
     "x_save_requirements": False,
+    "x_transaction_log_flush_interval": 1.0,
 }
+# Seconds after which a row is taken to be in the run's file: some of wandb's flushes.
+_SAFE_AFTER: Final = 4.0
+_CORE_LOST: Final = 70  # this process' exit code: EX_SOFTWARE
 
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -75,7 +82,12 @@ class _LiveRun:
 
     run: Run | None = None
     next_step: int = 0
+    kept_below: int = 0
+    """Rows of lower steps were kept by the process before this one."""
     rows: int = 0
+    told_rows: int = 0
+    marks: deque[tuple[float, int]] = Factory(deque)
+    """When there were how many rows, from the last safe one on."""
     blocked: bool = False
     waiting: deque[RunCommand] = Factory(deque)
     lock: threading.Lock = Factory(threading.Lock)
@@ -93,7 +105,6 @@ class RunKeeper:
         self._runs: dict[str, _LiveRun] = {}
         self._threads: set[threading.Thread] = set()
         self._media = MediaOptions({}, {})
-        self._told: dict[str, int] = {}
         self._opened_at: dict[str, int] = {}
 
     def carry_out(self, command: Command) -> None:
@@ -118,12 +129,16 @@ class RunKeeper:
         self._record(live, command)
 
     def tell_rows(self) -> None:
-        """Emit how many rows were recorded, where that has changed."""
-        rows = {trial_id: live.rows for trial_id, live in list(self._runs.items())}
-        changed = {trial_id: count for trial_id, count in rows.items() if self._told.get(trial_id) != count}
-        if changed:
-            self._told.update(changed)
-            self._emit(Recorded(changed))
+        """Emit how many rows were recorded, where that has changed, and how many of them are safe."""
+        now, rows, safe = time.monotonic(), dict[str, int](), dict[str, int]()
+        for trial_id, live in list(self._runs.items()):
+            if live.told_rows != live.rows:
+                rows[trial_id] = live.told_rows = live.rows
+                live.marks.append((now, live.told_rows))
+            while live.marks and live.marks[0][0] < now - _SAFE_AFTER:
+                safe[trial_id] = live.marks.popleft()[1]
+        if rows or safe:
+            self._emit(Recorded(rows, safe))
 
     def end_all(self, exit_code: int) -> None:
         """End every live run, and wait until all have ended."""
@@ -175,19 +190,42 @@ class RunKeeper:
         try:
             if folder := command.init.get("dir"):
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103  # wandb would quietly record elsewhere
+            if command.earlier_file:
+                time.sleep(1)  # for what the wandb-core of the process before still writes into it
             self._wait_for_new_folder(command.init.get("id"))
-            settings = wandb.Settings(**{**RECORDER_SETTINGS, **command.settings})
+            known = {name: value for name, value in RECORDER_SETTINGS.items() if name in wandb.Settings.model_fields}
+            settings = wandb.Settings(**{**known, **command.settings})
             init: WandbInitKwargs = {**command.init, "reinit": "create_new", "settings": settings}
             run = wandb.init(**init)
         except BaseException as error:
+            _end_if_core_is_lost(error)
             self._emit(Failed(command.trial_id, describe(error)))
             return
         run.define_metric("training_iteration")
         run.define_metric("*", step_metric="training_iteration")
         live.run = run
-        live.next_step = max(live.next_step, command.next_step, run.starting_step)
-        self._emit(Opened(command.trial_id, run.id, run.name or run.id, run_url(run), local_file(run)))
+        live.rows = max(live.rows, command.rows)
+        if command.earlier_file:
+            self._go_on_after(live, run, command)
+        else:
+            live.next_step = max(live.next_step, command.next_step, run.starting_step)
+        url, file = run_url(run), local_file(run)
+        self._emit(Opened(command.trial_id, run.id, run.name or run.id, url, file, live.next_step))
         process_run(run)
+
+    def _go_on_after(self, live: _LiveRun, run: Run, command: Open) -> None:
+        """Find out which of the rows that are told again were kept."""
+        live.next_step = max(live.next_step, command.next_step)
+        live.kept_below = run.starting_step if run_url(run) else step_after(command.earlier_file)
+        if run_url(run) and live.kept_below < command.next_step:
+            self._emit(
+                LeftOut(
+                    command.trial_id,
+                    f"the rows of run {run.id} from step {live.kept_below} to {command.next_step - 1}",
+                    "wandb-core died before it could upload them. They are in its file: wandb sync --no-skip-online "
+                    f"--id {run.id}-synced {os.path.dirname(command.earlier_file)}",  # noqa: PTH120  # a str, as run.dir
+                )
+            )
 
     def _wait_for_new_folder(self, run_id: str | None) -> None:
         """A run's folder is named by its id and the second: a second run of an id must not write into the first's."""
@@ -208,6 +246,10 @@ class RunKeeper:
         # Steps never go backwards, also where PBT or a restore turns the iteration back: the x-axis is
         # training_iteration by definition (define_metric), the step only orders the rows.
         step = max(command.step, live.next_step)
+        if step < live.kept_below:
+            live.next_step = step + 1
+            live.rows += 1
+            return
         trial_id = command.trial_id
         if command.config:
             self._update_config(run, trial_id, command.config)
@@ -216,7 +258,8 @@ class RunKeeper:
                 run.log({key: as_media(value, self._media)}, step=step, commit=False)
         try:
             run.log(command.row, step=step, commit=True)
-        except Exception:
+        except Exception as error:
+            _end_if_core_is_lost(error)
             # Find the value that cannot be stored: it alone is left out.
             for key, value in command.row.items():
                 with self._guarded(trial_id, key):
@@ -235,6 +278,7 @@ class RunKeeper:
         try:
             yield
         except Exception as error:
+            _end_if_core_is_lost(error)
             self._emit(LeftOut(trial_id, key, describe(error)))
 
     def _save_checkpoint(self, live: _LiveRun, command: SaveCheckpoint) -> None:
@@ -252,6 +296,7 @@ class RunKeeper:
                 artifact.add_dir(command.location)
             live.run.log_artifact(artifact, aliases=list(command.aliases))
         except Exception as error:
+            _end_if_core_is_lost(error)
             self._emit(LeftOut(command.trial_id, f"checkpoint {command.location}", describe(error)))
         finally:
             if command.remove_after:
@@ -266,6 +311,7 @@ class RunKeeper:
         try:
             run.finish(exit_code=command.exit_code)
         except Exception as error:
+            _end_if_core_is_lost(error)
             problem = describe(error)
         self.tell_rows()
         self._emit(Finished(command.trial_id, problem or refused_upload(log)))
@@ -274,6 +320,25 @@ class RunKeeper:
 def describe(error: BaseException) -> str:
     """An error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _end_if_core_is_lost(error: BaseException) -> None:
+    """End this process where wandb-core is gone: wandb cannot start another in the same process."""
+    # The latter has no public name; seen in wandb 0.31, where an init finds the service gone.
+    if isinstance(error, ConnectionError) or type(error).__name__ == "MailboxClosedError":
+        os._exit(_CORE_LOST)
+
+
+def step_after(file: str) -> int:
+    """The step after the last row in a ``.wandb`` file; 0 where wandb is too old to read it."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", file]
+    step = 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as records:
+        assert records.stdout is not None
+        for line in records.stdout:
+            if b'"type":"history"' in line:
+                step = int(json.loads(line)["history"]["item"]["_step"]) + 1
+    return step
 
 
 def refused_upload(log: Path) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from attrs import Factory, define
 from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback
+from ray.tune.stopper import Stopper, TimeoutStopper
 from typing_extensions import Unpack
 
 from typed_tune_wandb._checkpoints import artifact_of
@@ -104,6 +107,7 @@ class WandbLogger(LoggerCallback):
         self._video_kwargs = video_kwargs
         self._verify = verify
         self._mask_secrets = mask_secrets
+        self._restored_with = WandbSettings()
         self._begin()
 
     def _begin(self) -> None:
@@ -113,17 +117,19 @@ class WandbLogger(LoggerCallback):
         self._restored_steps: dict[str, int] = {}
         self._warn = WarnOnce()
         self._verified: set[Credential] = set()
+        self._stoppers: list[Stopper] = []
         self._recorder = Recorder(image_kwargs=self._image_kwargs, video_kwargs=self._video_kwargs)
 
     # Tune pickles its callbacks into tuner.pkl: what the user said goes there (a key as a reference alone).
 
     def __getstate__(self) -> dict[str, object]:
-        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_verified", "_recorder"}
+        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_verified", "_stoppers", "_recorder"}
         return {name: value for name, value in self.__dict__.items() if name not in made_anew}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
+        self._restored_with = self._restored_with.overridden_by(_said_on_restore)
         self._begin()
 
     @property
@@ -133,8 +139,12 @@ class WandbLogger(LoggerCallback):
 
     # --- Tune's events ------------------------------------------------------------------------------------------------
 
-    def setup(self, *args: Any, **info: Any) -> None:
+    def setup(self, *args: Any, stop: object = None, time_budget_s: object = None, **info: Any) -> None:
         """Called once, before the first trial: starts the recorder, so that it is ready when a trial is."""
+        self._stoppers = [item for item in (stop if isinstance(stop, list) else [stop]) if isinstance(item, Stopper)]
+        if isinstance(time_budget_s, (int, float, timedelta)):
+            self._stoppers.append(TimeoutStopper(time_budget_s))
+            self._stoppers[-1].stop_all()  # its time begins now
         self._recorder.start()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
@@ -142,6 +152,12 @@ class WandbLogger(LoggerCallback):
         if len(trials) != len(self._plans):
             for trial in trials:
                 self._plan(trial)
+        if self._on_error == "raise":
+            # Here, because Tune wraps what is raised while it takes in a result.
+            for run in self.runs.values():
+                if run.state == "lost":
+                    self._recorder.close(self._upload_timeout)
+                    raise WandbRunError(f"The W&B run of trial {run.trial_id} is lost: {run.problem}.")
 
     def log_trial_start(self, trial: Trial) -> None:
         """Open the trial's run; after a pause or a retry, it is still open and goes on."""
@@ -161,13 +177,14 @@ class WandbLogger(LoggerCallback):
         if trial.trial_id not in self.runs:
             self.log_trial_start(trial)
         payload = plan.reader.read(result)
-        changed = {k: v for k, v in payload.config.items() if plan.sent_config.get(k, self) != v}
-        plan.sent_config.update(changed)
-        payload.config = changed
+        # "date" is another one each second: alone it is no news.
+        if any(plan.sent_config.get(key, self) != value for key, value in payload.config.items() if key != "date"):
+            plan.sent_config = payload.config
+        else:
+            payload.config = {}
         step = max(int(result.get(_ITERATION, 0)), plan.next_step)
         plan.next_step = step + 1
         self._recorder.log(trial.trial_id, step, payload)
-        self._raise_if_lost(trial)
 
     def log_trial_save(self, trial: Trial) -> None:
         """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
@@ -182,8 +199,13 @@ class WandbLogger(LoggerCallback):
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """End the runs that are still open, and wait until all are up, at most ``upload_timeout`` seconds."""
+        # Trials that Tune ends by itself are terminated without another word: as the user wanted it (a stopper, a time
+        # budget), or not (Ctrl-C, fail_fast).
+        wanted = any(stopper.stop_all() for stopper in self._stoppers)
         for trial in trials:
-            self._recorder.finish(trial.trial_id, _END_OF_STATUS.get(trial.status, "interrupted"))
+            failed = trial.status == Trial.ERROR
+            finished = trial.status == Trial.TERMINATED and wanted
+            self._recorder.finish(trial.trial_id, "failed" if failed else "finished" if finished else "interrupted")
         late = self._recorder.close(self._upload_timeout, tell=lambda line: print(line, file=sys.stderr))
         for run in late:
             logger.error(
@@ -257,10 +279,10 @@ class WandbLogger(LoggerCallback):
     def _settings_of(self, trial: Trial) -> WandbSettings:
         found = find_entry(trial.config)
         if found is None and self._defaults == WandbSettings():
-            return located(WandbSettings.from_config(trial.config), default_group=trial.experiment_dir_name)
+            found = ("", WandbSettings.from_config(trial.config))  # raises: nobody says anything
         source, entry = found or ("", WandbSettings())
         settings = self._defaults.overridden_by(cast("WandbConfigDict", entry), source=source)
-        return located(settings, default_group=trial.experiment_dir_name)
+        return located(settings.overridden_by(self._restored_with), default_group=trial.experiment_dir_name)
 
     def _init_arguments(
         self, trial: Trial, plan: _TrialPlan, config: dict[str, object]
@@ -281,16 +303,38 @@ class WandbLogger(LoggerCallback):
             settings["api_key"] = plan.key.reveal()
         return init, settings
 
-    def _raise_if_lost(self, trial: Trial) -> None:
-        run = self.runs[trial.trial_id]
-        if self._on_error == "raise" and run.state == "lost":
-            raise WandbRunError(f"The W&B run of trial {trial.trial_id} is lost: {run.problem}.")
+
+_said_on_restore = WandbSettings()
 
 
-_END_OF_STATUS: Final[Mapping[str, Literal["finished", "failed"]]] = {
-    Trial.TERMINATED: "finished",
-    Trial.ERROR: "failed",
-}
+@contextmanager
+def restored_with(overrides: WandbSettings | None = None, /, **fields: Unpack[WandbConfigDict]) -> Iterator[None]:
+    """Give the WandbLogger of a restored experiment other settings: a new key, another folder, another mode.
+
+    ``Tuner.restore`` brings the logger back as it was and takes no callbacks. What is said here counts more than the
+    logger's own settings and than each trial's entry, now and in later restores. Keys are in no file of an experiment:
+    one that was given in settings must be given again, if neither ``WANDB_API_KEY`` nor wandb's login is there.
+
+    Args:
+        overrides: Settings for all trials.
+        **fields: Fields of :class:`WandbSettings`, as a short form.
+
+    Raises:
+        WandbSettingsError: The settings have mistakes.
+
+    Example:
+        >>> from ray import tune
+        >>> from typed_tune_wandb import restored_with
+        >>> with restored_with(api_key_file="~/other_key"):
+        ...     tuner = tune.Tuner.restore("~/ray_results/exp", train_fn)  # doctest: +SKIP
+    """
+    global _said_on_restore
+    before = _said_on_restore
+    _said_on_restore = (overrides or WandbSettings()).overridden_by(fields, source="restored_with(...)")
+    try:
+        yield
+    finally:
+        _said_on_restore = before
 
 
 def conceal_key(config: object) -> bool:

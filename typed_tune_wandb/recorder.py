@@ -2,6 +2,7 @@
 
 The runs live in one process of their own (``_recording``), whatever their number. Here are its driver's side: calls
 that only put a command onto a queue, one thread that sends the commands in batches, and one that hears of the events.
+If the process dies, another one goes on with its runs.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import time
 from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import IO, Any, Final, Literal
 
 from attrs import evolve, frozen
 
+from typed_tune_wandb._backlog import Backlog
 from typed_tune_wandb._media import held
 from typed_tune_wandb._messages import (
     INTERRUPTED,
@@ -51,6 +53,7 @@ RunState = Literal["opening", "running", "finished", "failed", "interrupted", "l
 # Commands are gathered this long (seconds) before they are sent: one message for many rows costs Tune's loop less.
 _GATHER: Final = 0.02
 _TELL_EVERY: Final = 5.0  # seconds between two lines about what is waited for
+_MOST_RESTARTS: Final = 5  # of the process, in one experiment: what kills it each time will go on to do so
 
 
 @frozen
@@ -66,6 +69,7 @@ class RunRecord:
         rows: Rows recorded up to now.
         url: Its page, or None offline.
         path: Its local ``.wandb`` file, or ``""`` before it is open.
+        earlier_paths: Local files that hold its rows up to then, where the recorder's process died over it.
         problem: Why it is lost, or None.
     """
 
@@ -76,6 +80,7 @@ class RunRecord:
     rows: int = 0
     url: str | None = None
     path: str = ""
+    earlier_paths: tuple[str, ...] = ()
     problem: str | None = None
 
     @property
@@ -88,7 +93,8 @@ class RunRecord:
         """How its local file gets to the server, in words."""
         # wandb sync passes over online runs unless told otherwise, and doubles the rows that an id already has.
         online = f"--no-skip-online --id {self.id}-synced " if self.url else ""
-        return f"Upload it by: wandb sync {online}{self.folder}"
+        folders = [os.path.dirname(path) for path in (*self.earlier_paths, self.path)]  # noqa: PTH120  # as above
+        return f"Upload it by: wandb sync {online}{' '.join(folders)}"
 
     @property
     def where(self) -> str:
@@ -131,6 +137,11 @@ class Recorder:
         self._ending: dict[str, RunState] = {}
         self._changed = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
+        self._restarts, self._closing = 0, False
+        self._gone = ""  # why there is no process any more
+        # Held where commands go out: what the dead process may have missed is told before what is new.
+        self._sending = threading.Lock()
+        self._backlog = Backlog()
         self._threads: list[threading.Thread] = []
         self._warn = WarnOnce()
         self._media_folder: str | None = None
@@ -145,21 +156,11 @@ class Recorder:
         """Start the recorder's process. It takes a second or so to be ready: the earlier, the better."""
         if self._process is not None:
             return
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        # The driver may have a wandb service of its own: these runs live in one of theirs.
-        environment.pop("WANDB_SERVICE", None)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "typed_tune_wandb._recording"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,  # a Ctrl-C at the terminal is for the driver alone
-        )
+        self._restarts, self._closing, self._gone = 0, False, ""
+        self._process = _new_process()
         self._commands.put(self._media)
         for work in (self._send, self._listen):
-            thread = threading.Thread(
-                target=work, args=(self._process,), daemon=True, name=f"wandb-recorder-{work.__name__}"
-            )
+            thread = threading.Thread(target=work, daemon=True, name=f"wandb-recorder-{work.__name__}")
             self._threads.append(thread)
             thread.start()
 
@@ -196,7 +197,10 @@ class Recorder:
         self.start()
         run_id = str(init.get("id", trial_id))
         self._ending.pop(trial_id, None)
-        self._runs[trial_id] = RunRecord(trial_id, run_id, str(init.get("name", run_id)))
+        with self._changed:
+            self._runs[trial_id] = RunRecord(trial_id, run_id, str(init.get("name", run_id)))
+            if self._gone:
+                self._lose(trial_id, self._gone)
         self._commands.put(Open(trial_id, init, dict(settings), next_step))
 
     def update_config(self, trial_id: str, config: Mapping[str, object]) -> None:
@@ -256,6 +260,10 @@ class Recorder:
                 if time.monotonic() > next_line:
                     next_line += _TELL_EVERY
                     tell(f"W&B: waiting for {len(waiting)} runs to be uploaded, {left:.0f} s left.")
+            self._closing = True
+            for run in waiting:
+                self._update(run.trial_id, state="lost", problem=f"it was not up after {timeout:.0f} s")
+            waiting = [self._runs[run.trial_id] for run in waiting]
         self._commands.put(None)
         grace = 5.0 if waiting else 30.0
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -274,46 +282,80 @@ class Recorder:
     def _unfinished(self) -> list[RunRecord]:
         return [run for run in self._runs.values() if run.live]
 
-    def _send(self, process: subprocess.Popen[bytes]) -> None:
+    def _send(self) -> None:
         """Send what is queued, in batches, until None comes."""
-        assert process.stdin is not None
         ended = False
-        with contextlib.suppress(OSError):
-            while not ended:
-                batch = [self._commands.get()]
-                time.sleep(_GATHER)
-                with contextlib.suppress(Empty):
-                    while True:
-                        batch.append(self._commands.get_nowait())
-                ended = None in batch
-                pickle.dump([command for command in batch if command is not None], process.stdin, protocol=5)
-                process.stdin.flush()
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """Take the events in, until the process ends."""
-        assert process.stdout is not None
-        with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
-            while True:
-                event: Event = pickle.load(process.stdout)
+        while not ended:
+            batch = [self._commands.get()]
+            time.sleep(_GATHER)
+            with contextlib.suppress(Empty):
+                while True:
+                    batch.append(self._commands.get_nowait())
+            ended = None in batch
+            commands = [command for command in batch if command is not None]
+            with self._sending:
                 with self._changed:
-                    self._take(event)
-                    self._changed.notify_all()
-        with self._changed:
-            for run in self._unfinished():
-                self._lose(run.trial_id, f"the recorder's process ended (exit code {process.wait()})")
-            self._changed.notify_all()
+                    self._backlog.add(commands)
+                self._tell(commands)
+        with contextlib.suppress(OSError):
+            self._pipe().close()
+
+    def _tell(self, commands: list[Any]) -> None:
+        # Where the process is dead, the next one is told.
+        with contextlib.suppress(OSError):
+            pickle.dump(commands, self._pipe(), protocol=5)
+            self._pipe().flush()
+
+    def _pipe(self) -> IO[bytes]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    def _listen(self) -> None:
+        """Take the events in, until the process ends and needs no successor."""
+        alive = True
+        while alive:
+            assert self._process is not None
+            assert self._process.stdout is not None
+            with contextlib.suppress(EOFError, OSError, pickle.UnpicklingError):
+                while True:
+                    event: Event = pickle.load(self._process.stdout)
+                    with self._changed:
+                        self._take(event)
+                        self._changed.notify_all()
+            alive = self._restarted(self._process.wait())
+
+    def _restarted(self, exit_code: int) -> bool:
+        """After the process' end: go on with its live runs in another one; whether there is another."""
+        with self._sending, self._changed:
+            live = self._unfinished()
+            if self._closing or self._restarts == _MOST_RESTARTS:
+                self._gone = f"the recorder's process ended (exit code {exit_code})"
+                for run in live:
+                    self._lose(run.trial_id, self._gone)
+                self._changed.notify_all()
+                return False
+            self._restarts += 1
+            self._process = _new_process()
+            logger.warning("The recorder's process ended (exit code %d). Another one goes on in its place.", exit_code)
+            # In one piece: the process reads all of it before it says anything.
+            self._tell([self._media, *self._backlog.again({run.trial_id: run.path for run in live})])
+            return True
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Recorded):
             for trial_id, rows in event.rows.items():
                 self._update(trial_id, rows=rows)
+            for trial_id, rows in event.safe.items():
+                self._backlog.drop(trial_id, rows)
         elif isinstance(event, Opened):
-            self._update(
-                event.trial_id, id=event.run_id, name=event.name, url=event.url, path=event.path, state="running"
-            )
+            self._backlog.begins_at(event.trial_id, event.first_step)
+            run = self._runs[event.trial_id]
+            earlier = (*run.earlier_paths, run.path) if run.path else ()
+            self._update(event.trial_id, id=event.run_id, name=event.name, url=event.url, state="running")
+            self._update(event.trial_id, path=event.path, earlier_paths=earlier)
         elif isinstance(event, Finished):
+            self._backlog.finished(event.trial_id)
             if event.problem is None:
                 self._update(event.trial_id, state=self._ending.get(event.trial_id, "interrupted"))
             elif self._runs[event.trial_id].state != "lost":
@@ -326,6 +368,7 @@ class Recorder:
             self._warn(event.key, event.reason)
 
     def _lose(self, trial_id: str, reason: str) -> None:
+        self._backlog.forget(trial_id)
         self._update(trial_id, state="lost", problem=reason)
         run = self._runs[trial_id]
         kept = f"What came is in {run.path}. {run.how_to_upload}" if run.path else "Nothing of it is recorded."
@@ -333,3 +376,16 @@ class Recorder:
 
     def _update(self, trial_id: str, **changes: Any) -> None:
         self._runs[trial_id] = evolve(self._runs[trial_id], **changes)
+
+
+def _new_process() -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    # The driver may have a wandb service of its own: these runs live in one of theirs.
+    environment.pop("WANDB_SERVICE", None)
+    return subprocess.Popen(
+        [sys.executable, "-m", "typed_tune_wandb._recording"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,  # a Ctrl-C at the terminal is for the driver alone
+    )
