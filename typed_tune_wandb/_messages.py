@@ -10,6 +10,10 @@ from typed_tune_wandb.settings import WandbInitKwargs
 
 INTERRUPTED: Final = 130
 """The exit code of a run whose trial neither finished nor failed: 128 + SIGINT, as shells count."""
+CORE_LOST: Final = 70
+"""The recorder's process ended because wandb-core was gone; EX_SOFTWARE."""
+ON_PURPOSE: Final = 75
+"""It ended to begin anew, because wandb would not do otherwise; EX_TEMPFAIL."""
 
 
 @frozen
@@ -110,7 +114,14 @@ class MediaOptions:
 
 @frozen
 class Opened:
-    """A run is open; ``url`` is None offline, ``path`` is its local file, ``first_step`` the next row's least step."""
+    """A run is open.
+
+    Attributes:
+        url: Its page, or None offline.
+        path: Its local file.
+        first_step: The least step that its next row may have.
+        problem: Why it is recorded offline, though it should be online; or None.
+    """
 
     trial_id: str
     run_id: str
@@ -118,6 +129,14 @@ class Opened:
     url: str | None
     path: str
     first_step: int
+    problem: str | None = None
+
+
+@frozen
+class DiskFull:
+    """There is no space left below a folder: the process ends, its successor must record elsewhere."""
+
+    folder: str
 
 
 @frozen
@@ -155,4 +174,4 @@ class LeftOut:
 
 RunCommand: TypeAlias = Open | Log | UpdateConfig | SaveCheckpoint | Finish
 Command: TypeAlias = RunCommand | MediaOptions | Verify
-Event: TypeAlias = Opened | Failed | Recorded | Finished | LeftOut | Verified
+Event: TypeAlias = Opened | DiskFull | Failed | Recorded | Finished | LeftOut | Verified

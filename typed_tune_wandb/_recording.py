@@ -19,6 +19,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -32,8 +33,11 @@ from attrs import Factory, define
 from typed_tune_wandb._hooks import process_run
 from typed_tune_wandb._media import as_media
 from typed_tune_wandb._messages import (
+    CORE_LOST,
     INTERRUPTED,
+    ON_PURPOSE,
     Command,
+    DiskFull,
     Event,
     Failed,
     Finish,
@@ -68,9 +72,12 @@ RECORDER_SETTINGS: Final[Mapping[str, Any]] = {
     "x_save_requirements": False,
     "x_transaction_log_flush_interval": 1.0,
 }
-# Seconds after which a row is taken to be in the run's file: some of wandb's flushes.
-_SAFE_AFTER: Final = 4.0
-_CORE_LOST: Final = 70  # this process' exit code: EX_SOFTWARE
+# Seconds after which a row is taken to be in the run's file, or on the server: some of wandb's flushes and uploads.
+_SAFE_OFFLINE: Final = 4.0
+_SAFE_ONLINE: Final = 60.0
+# Bytes that a disk must have left: the rows that are on their way still have room.
+_LEAST_FREE: Final = 8_000_000
+_LONGEST_TEARDOWN: Final = 10.0  # seconds: without a server, uploads never end
 
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -106,6 +113,7 @@ class RunKeeper:
         self._threads: set[threading.Thread] = set()
         self._media = MediaOptions({}, {})
         self._opened_at: dict[str, int] = {}
+        self._taken: set[str] = set()
 
     def carry_out(self, command: Command) -> None:
         """Do what a command says, now or as soon as its run is free."""
@@ -115,6 +123,8 @@ class RunKeeper:
         if isinstance(command, Verify):
             threading.Thread(target=self._verify, args=(command,), daemon=True).start()
             return
+        if isinstance(command, Open) and command.init.get("id") in self._taken:
+            self._begin_anew()
         live = self._runs.setdefault(command.trial_id, _LiveRun())
         with live.lock:
             if live.blocked:
@@ -135,10 +145,30 @@ class RunKeeper:
             if live.told_rows != live.rows:
                 rows[trial_id] = live.told_rows = live.rows
                 live.marks.append((now, live.told_rows))
-            while live.marks and live.marks[0][0] < now - _SAFE_AFTER:
+            wait = _SAFE_ONLINE if live.run is not None and run_url(live.run) else _SAFE_OFFLINE
+            while live.marks and live.marks[0][0] < now - wait:
                 safe[trial_id] = live.marks.popleft()[1]
         if rows or safe:
             self._emit(Recorded(rows, safe))
+
+    def leave_full_disk(self) -> None:
+        """Begin anew where a disk that runs are recorded on is full and the temporary folder's is not."""
+        folders = {os.path.dirname(live.run.dir) for live in list(self._runs.values()) if live.run}  # noqa: PTH120
+        for folder in filter(_is_full, folders):
+            if not _is_full(tempfile.gettempdir()):
+                self._emit(DiskFull(folder))
+                self._begin_anew()
+            self._emit(LeftOut("", f"what comes after {time.ctime()}", f"the disk of {folder} is full"))
+
+    def _begin_anew(self) -> None:
+        """End this process in order: its successor goes on with the runs."""
+        import wandb
+
+        self._emit = lambda event: None  # the runs end here, for the driver they do not
+        ending = threading.Thread(target=wandb.teardown, daemon=True)
+        ending.start()
+        ending.join(_LONGEST_TEARDOWN)
+        os._exit(ON_PURPOSE)
 
     def end_all(self, exit_code: int) -> None:
         """End every live run, and wait until all have ended."""
@@ -196,7 +226,7 @@ class RunKeeper:
             known = {name: value for name, value in RECORDER_SETTINGS.items() if name in wandb.Settings.model_fields}
             settings = wandb.Settings(**{**known, **command.settings})
             init: WandbInitKwargs = {**command.init, "reinit": "create_new", "settings": settings}
-            run = wandb.init(**init)
+            run, problem = self._online_or_offline(init)
         except BaseException as error:
             _end_if_core_is_lost(error)
             self._emit(Failed(command.trial_id, describe(error)))
@@ -209,9 +239,23 @@ class RunKeeper:
             self._go_on_after(live, run, command)
         else:
             live.next_step = max(live.next_step, command.next_step, run.starting_step)
+        run_id = str(command.init.get("id", run.id))
         url, file = run_url(run), local_file(run)
-        self._emit(Opened(command.trial_id, run.id, run.name or run.id, url, file, live.next_step))
+        self._emit(Opened(command.trial_id, run_id, run.name or run_id, url, file, live.next_step, problem))
         process_run(run)
+
+    def _online_or_offline(self, init: WandbInitKwargs) -> tuple[Run, str | None]:
+        """Open a run; where the server does not let it be opened, offline, and why."""
+        import wandb
+
+        try:
+            return wandb.init(**init), None
+        except (wandb.errors.CommError, wandb.errors.AuthenticationError) as error:
+            # wandb holds the id for taken from now on, in this process.
+            run_id = str(init.get("id"))
+            self._taken.add(run_id)
+            kept: WandbInitKwargs = {**init, "mode": "offline", "id": f"{run_id}-offline"}
+            return wandb.init(**kept), describe(error)
 
     def _go_on_after(self, live: _LiveRun, run: Run, command: Open) -> None:
         """Find out which of the rows that are told again were kept."""
@@ -326,7 +370,11 @@ def _end_if_core_is_lost(error: BaseException) -> None:
     """End this process where wandb-core is gone: wandb cannot start another in the same process."""
     # The latter has no public name; seen in wandb 0.31, where an init finds the service gone.
     if isinstance(error, ConnectionError) or type(error).__name__ == "MailboxClosedError":
-        os._exit(_CORE_LOST)
+        os._exit(CORE_LOST)
+
+
+def _is_full(folder: str) -> bool:
+    return shutil.disk_usage(folder).free < _LEAST_FREE
 
 
 def step_after(file: str) -> int:
@@ -377,6 +425,7 @@ def serve(commands: BinaryIO, events: BinaryIO) -> None:
 
     def report() -> None:
         while not ended.wait(0.5):
+            keeper.leave_full_disk()
             keeper.tell_rows()
 
     threading.Thread(target=report, daemon=True).start()

@@ -65,7 +65,8 @@ class WandbLogger(LoggerCallback):
         defaults: Settings for all trials.
         upload_checkpoints: Store each checkpoint that Tune saves as a version of the artifact ``checkpoint_{name}``.
         upload_timeout: The longest wait, in seconds, for uploads when the experiment ends. Default 300.
-        on_error: What the loss of a run costs: ``"warn"`` (default), that run; ``"raise"``, the experiment.
+        on_error: What a run that cannot be opened costs: ``"warn"`` (default), that run (one that the server refuses is
+            recorded offline); ``"raise"``, the experiment.
         media: Turn numeric arrays into media: 3-D an Image, 4-D Images, 5-D Videos.
         image_kwargs: Arguments of ``wandb.Image`` for them.
         video_kwargs: Arguments of ``wandb.Video`` for them.
@@ -155,9 +156,10 @@ class WandbLogger(LoggerCallback):
         if self._on_error == "raise":
             # Here, because Tune wraps what is raised while it takes in a result.
             for run in self.runs.values():
-                if run.state == "lost":
+                if run.problem is not None:
                     self._recorder.close(self._upload_timeout)
-                    raise WandbRunError(f"The W&B run of trial {run.trial_id} is lost: {run.problem}.")
+                    lost = "lost" if run.state == "lost" else "not online"
+                    raise WandbRunError(f"The W&B run of trial {run.trial_id} is {lost}: {run.problem}.")
 
     def log_trial_start(self, trial: Trial) -> None:
         """Open the trial's run; after a pause or a retry, it is still open and goes on."""
@@ -206,12 +208,13 @@ class WandbLogger(LoggerCallback):
             failed = trial.status == Trial.ERROR
             finished = trial.status == Trial.TERMINATED and wanted
             self._recorder.finish(trial.trial_id, "failed" if failed else "finished" if finished else "interrupted")
-        late = self._recorder.close(self._upload_timeout, tell=lambda line: print(line, file=sys.stderr))
-        for run in late:
-            logger.error(
-                "The W&B run %s (%s) was not up after %.0f s. Its rows are in %s. %s",
-                *(run.name, run.id, self._upload_timeout, run.path or "no file", run.how_to_upload),
-            )
+        self._recorder.close(self._upload_timeout, tell=lambda line: print(line, file=sys.stderr))
+        for run in self.runs.values():
+            if run.problem is not None:
+                logger.error(
+                    "The W&B run %s (%s) is not on the server as it should be: %s. What there is of it is in %s. %s",
+                    *(run.name, run.id, run.problem, run.path or "no file", run.how_to_upload),
+                )
 
     def get_state(self) -> dict[str, object]:
         """What a restored experiment goes on with: the next step of each trial's run."""

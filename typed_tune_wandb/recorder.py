@@ -28,7 +28,9 @@ from typed_tune_wandb._backlog import Backlog
 from typed_tune_wandb._media import held
 from typed_tune_wandb._messages import (
     INTERRUPTED,
+    ON_PURPOSE,
     Command,
+    DiskFull,
     Event,
     Failed,
     Finish,
@@ -70,7 +72,7 @@ class RunRecord:
         url: Its page, or None offline.
         path: Its local ``.wandb`` file, or ``""`` before it is open.
         earlier_paths: Local files that hold its rows up to then, where the recorder's process died over it.
-        problem: Why it is lost, or None.
+        problem: Why it is lost, or why it is recorded offline though it should be online; or None.
     """
 
     trial_id: str
@@ -90,9 +92,11 @@ class RunRecord:
 
     @property
     def how_to_upload(self) -> str:
-        """How its local file gets to the server, in words."""
+        """How its local file gets to the server, in words; ``""`` where it has none."""
+        if not self.path:
+            return ""
         # wandb sync passes over online runs unless told otherwise, and doubles the rows that an id already has.
-        online = f"--no-skip-online --id {self.id}-synced " if self.url else ""
+        online = f"--no-skip-online --id {self.id}-synced " if self.url else f"--id {self.id} " if self.problem else ""
         folders = [os.path.dirname(path) for path in (*self.earlier_paths, self.path)]  # noqa: PTH120  # as above
         return f"Upload it by: wandb sync {online}{' '.join(folders)}"
 
@@ -145,6 +149,7 @@ class Recorder:
         self._threads: list[threading.Thread] = []
         self._warn = WarnOnce()
         self._media_folder: str | None = None
+        self._folder: str | None = None  # where all runs go since a disk was full
         self._verified: Verified | None = None
 
     @property
@@ -201,6 +206,8 @@ class Recorder:
             self._runs[trial_id] = RunRecord(trial_id, run_id, str(init.get("name", run_id)))
             if self._gone:
                 self._lose(trial_id, self._gone)
+        if self._folder is not None:
+            init = {**init, "dir": self._folder}
         self._commands.put(Open(trial_id, init, dict(settings), next_step))
 
     def update_config(self, trial_id: str, config: Mapping[str, object]) -> None:
@@ -335,11 +342,15 @@ class Recorder:
                     self._lose(run.trial_id, self._gone)
                 self._changed.notify_all()
                 return False
-            self._restarts += 1
+            if exit_code != ON_PURPOSE:
+                self._restarts += 1
+                logger.warning(
+                    "The recorder's process ended (exit code %d). Another one goes on in its place.", exit_code
+                )
             self._process = _new_process()
-            logger.warning("The recorder's process ended (exit code %d). Another one goes on in its place.", exit_code)
             # In one piece: the process reads all of it before it says anything.
-            self._tell([self._media, *self._backlog.again({run.trial_id: run.path for run in live})])
+            again = self._backlog.again({run.trial_id: run.path for run in live}, self._folder)
+            self._tell([self._media, *again])
             return True
 
     def _take(self, event: Event) -> None:
@@ -353,7 +364,15 @@ class Recorder:
             run = self._runs[event.trial_id]
             earlier = (*run.earlier_paths, run.path) if run.path else ()
             self._update(event.trial_id, id=event.run_id, name=event.name, url=event.url, state="running")
-            self._update(event.trial_id, path=event.path, earlier_paths=earlier)
+            self._update(event.trial_id, path=event.path, earlier_paths=earlier, problem=event.problem)
+            if event.problem is not None:
+                run = self._runs[event.trial_id]
+                logger.error("The W&B run %s is recorded offline: %s. %s", run.id, run.problem, run.how_to_upload)
+        elif isinstance(event, DiskFull):
+            self._folder = tempfile.mkdtemp(prefix="wandb-")
+            logger.error(
+                "The disk of %s is full: from here on, W&B runs are recorded in %s.", event.folder, self._folder
+            )
         elif isinstance(event, Finished):
             self._backlog.finished(event.trial_id)
             if event.problem is None:
@@ -371,8 +390,8 @@ class Recorder:
         self._backlog.forget(trial_id)
         self._update(trial_id, state="lost", problem=reason)
         run = self._runs[trial_id]
-        kept = f"What came is in {run.path}. {run.how_to_upload}" if run.path else "Nothing of it is recorded."
-        logger.error("The W&B run of trial %s is lost: %s. %s", trial_id, reason, kept)
+        kept = f"What came is in {run.path}." if run.path else "Nothing of it is recorded."
+        logger.error("The W&B run of trial %s is lost: %s. %s %s", trial_id, reason, kept, run.how_to_upload)
 
     def _update(self, trial_id: str, **changes: Any) -> None:
         self._runs[trial_id] = evolve(self._runs[trial_id], **changes)
