@@ -84,22 +84,28 @@ def experiment(
 
     from typed_tune_wandb import WandbLogger
 
-    class Saboteur(Callback):
+    reported: list[str] = []
+
+    class Counter(Callback):
         def on_trial_result(
             self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
         ) -> None:
             reported.append(trial.trial_id)
-            if len(reported) == _TRIALS * 40:
-                threading.Thread(target=fault).start()
 
-    reported: list[str] = []
+    def strike() -> None:
+        while len(reported) < _TRIALS * 40:
+            time.sleep(0.05)
+        fault()
+
+    # Tune pickles its callbacks: the fault, which knows the server, is none of them.
+    threading.Thread(target=strike, daemon=True).start()
     spent: dict[str, list[float]] = defaultdict(list)
     logger = timed(WandbLogger, spent)(project="p", settings=_FAST, upload_timeout=60, dir=folder)
     begin()
     tune.Tuner(
         tune.with_resources(train, {"cpu": 0.01}),
         param_space={"rows": 120, "pause": 0.1, "trial": tune.grid_search(list(range(_TRIALS)))},
-        run_config=tune.RunConfig(callbacks=[logger, Saboteur()], storage_path=str(folder / "ray"), verbose=0),
+        run_config=tune.RunConfig(callbacks=[logger, Counter()], storage_path=str(folder / "ray"), verbose=0),
     ).fit()
     server.faults.clear()
     rows = {run_id: run.history for run_id, run in server.runs.items() if run_id in logger.runs}

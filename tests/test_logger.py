@@ -114,6 +114,13 @@ def test_a_missing_entry_and_a_missing_project_are_mistakes(tmp_path: Path) -> N
         fit(train, {"lr": 1}, WandbLogger(mode="offline"), tmp_path)
 
 
+def test_a_rewound_run_keeps_its_id(tmp_path: Path) -> None:
+    """``resume_from`` names the run: without an id in the entry, the trial's id would contradict it."""
+    logger = WandbLogger(project="p", mode="offline", dir=tmp_path, resume_from="another?_step=1")
+    (run,) = fit(train, {"lr": 1}, logger, tmp_path).values()
+    assert ("another", "finished") == (run.id, next(iter(logger.runs.values())).state)
+
+
 def test_two_trials_of_one_run_id_are_a_mistake(tmp_path: Path) -> None:
     """They would mix their rows in one run."""
     space = {"lr": tune.grid_search([1, 2]), "wandb": {"project": "p", "mode": "offline", "id": "same"}}

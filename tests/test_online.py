@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from ray import tune
+from ray.tune.schedulers import PopulationBasedTraining
 
+from tests.test_logger import Checkpointed
 from tests.wandb_server import WandbServer
 from tests.wandb_server.faults import Fault
-from typed_tune_wandb import WandbLogger
-from typed_tune_wandb.errors import WandbLoginError
+from typed_tune_wandb import WandbLogger, WandbLoginError, WandbRunError
 
 pytestmark = pytest.mark.usefixtures("small_ray")
 
@@ -104,3 +105,111 @@ def test_rows_that_the_server_refuses_are_told_of(
     assert "401" in str(run.problem)
     assert run.path in caplog.text
     assert f"wandb sync --no-skip-online --id {run.id}-synced {run.folder}" in caplog.text
+
+
+def test_pbt_goes_on_in_one_run_per_trial(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """Pauses and exploits: each result that Tune saw is a row of its trial's run, once."""
+    seen: dict[str, list[int]] = {}
+
+    class Observer(tune.Callback):
+        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
+            seen.setdefault(trial.trial_id, []).append(result["training_iteration"])
+
+    scheduler = PopulationBasedTraining(
+        time_attr="training_iteration", perturbation_interval=2, hyperparam_mutations={"lr": [0.1, 1.0, 10.0]}
+    )
+    tune.Tuner(
+        Checkpointed,
+        param_space={"lr": tune.grid_search([0.1, 10.0])},
+        tune_config=tune.TuneConfig(scheduler=scheduler, metric="score", mode="max"),
+        run_config=tune.RunConfig(
+            callbacks=[WandbLogger(project="p", settings=FAST), Observer()],
+            stop={"training_iteration": 6},
+            storage_path=str(tmp_path / "ray"),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=2),
+            verbose=0,
+        ),
+    ).fit()
+    assert seen == {
+        run_id: [row["training_iteration"] for row in run.history] for run_id, run in wandb_server.runs.items()
+    }
+    assert [0, 0] == [run.exit_code for run in wandb_server.runs.values()]
+
+
+def test_a_restored_experiment_resumes_its_runs(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """``Tuner.restore`` continues the run of the server: one run, steps that go on, the last end counts."""
+
+    class Fails(Checkpointed):
+        def step(self) -> dict[str, Any]:
+            if self.count == 3 and not (tmp_path / "failed").exists():
+                (tmp_path / "failed").touch()
+                raise ValueError("on purpose")
+            return super().step()
+
+    run_config = tune.RunConfig(
+        callbacks=[WandbLogger(project="p", settings=FAST)],
+        stop={"training_iteration": 6},
+        storage_path=str(tmp_path / "ray"),
+        name="exp",
+        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
+        verbose=0,
+    )
+    tune.Tuner(Fails, param_space={"lr": 1.0}, run_config=run_config).fit()
+    (run,) = wandb_server.runs.values()
+    assert ([1, 2, 3], 1) == ([row["training_iteration"] for row in run.history], run.exit_code)
+    tune.Tuner.restore(str(tmp_path / "ray" / "exp"), Fails, resume_errored=True).fit()
+    (run,) = wandb_server.runs.values()
+    assert (
+        [1, 2, 3, 4, 5, 6]
+        == [row["training_iteration"] for row in run.history]
+        == [row["_step"] for row in run.history]
+    )
+    assert 0 == run.exit_code
+
+
+def test_checkpoints_arrive_byte_for_byte(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """Each is a version of the artifact, with its files' bytes, aliases and metrics."""
+    run_config = tune.RunConfig(
+        callbacks=[WandbLogger(project="p", settings=FAST, upload_checkpoints=True)],
+        stop={"training_iteration": 2},
+        storage_path=str(tmp_path / "ray"),
+        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
+        verbose=0,
+    )
+    tune.Tuner(Checkpointed, param_space={"lr": 2.0}, run_config=run_config).fit()
+    (versions,) = [
+        versions for name, versions in wandb_server.artifacts.items() if name.startswith("checkpoint_Checkpointed")
+    ]
+    assert [b"1", b"2"] == [version.files["count"] for version in versions]
+    assert ["model", "model"] == [version.type for version in versions]
+    assert {"latest", "iteration-2"} <= set(versions[-1].aliases)
+    assert [2.0, 4.0] == [version.metadata["score"] for version in versions]
+
+
+def test_experiments_one_after_the_other_and_at_the_same_time(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """In one process: each experiment's runs have all their rows, also under an id that another has used before."""
+
+    def one(name: str, **entry: Any) -> None:
+        config = tune.RunConfig(
+            callbacks=[WandbLogger(project="p", settings=FAST, **entry)],
+            storage_path=str(tmp_path / name),
+            name=name,
+            verbose=0,
+        )
+        tune.Tuner(train, param_space={"rows": 10, "pause": 0.3}, run_config=config).fit()
+
+    one("first", id="same", resume="never")
+    with pytest.raises(WandbRunError):
+        one("refused", id="same", resume="never", on_error="raise")
+    one("second", id="same", resume="allow")
+    assert [*range(10), *range(10)] == [row["loss"] for row in wandb_server.runs["same"].history]
+    third = threading.Thread(target=one, args=("third",), kwargs={"id": "third"})
+    third.start()
+    wandb_server.wait_until(lambda: "third" in wandb_server.runs, 60)  # Ray itself cannot start two in one moment
+    one("fourth", id="fourth")
+    third.join()
+    for name in ("third", "fourth"):
+        assert (name, list(range(10))) == (
+            wandb_server.runs[name].group,
+            [row["loss"] for row in wandb_server.runs[name].history],
+        )

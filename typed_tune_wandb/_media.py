@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import numpy as np
@@ -23,10 +24,19 @@ def as_media(value: object, options: MediaOptions) -> object:
             channels, height, width)`` n videos.
         options: Arguments of ``wandb.Image`` and ``wandb.Video``.
     """
-    import wandb
-
     if not isinstance(value, np.ndarray):
         return value
+    with _PILLOW:
+        return _as_media(value, options)
+
+
+# Pillow registers its formats at its first use, and two first uses at once confuse it.
+_PILLOW: Final = threading.Lock()
+
+
+def _as_media(value: np.ndarray, options: MediaOptions) -> object:
+    import wandb
+
     image_kwargs: dict[str, Any] = options.image_kwargs
     video_kwargs: dict[str, Any] = options.video_kwargs
     if value.ndim == 3:

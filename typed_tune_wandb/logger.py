@@ -134,6 +134,11 @@ class WandbLogger(LoggerCallback):
         self._begin()
 
     @property
+    def defaults(self) -> WandbSettings:
+        """Settings for all trials, as they were given."""
+        return self._defaults
+
+    @property
     def runs(self) -> Mapping[str, RunRecord]:
         """Trial id → the run's id, name, URL or local path, state and recorded rows, as they are now."""
         return self._recorder.runs
@@ -153,13 +158,10 @@ class WandbLogger(LoggerCallback):
         if len(trials) != len(self._plans):
             for trial in trials:
                 self._plan(trial)
-        if self._on_error == "raise":
-            # Here, because Tune wraps what is raised while it takes in a result.
-            for run in self.runs.values():
-                if run.problem is not None:
-                    self._recorder.close(self._upload_timeout)
-                    lost = "lost" if run.state == "lost" else "not online"
-                    raise WandbRunError(f"The W&B run of trial {run.trial_id} is {lost}: {run.problem}.")
+        # Here, because Tune wraps what is raised while it takes in a result.
+        if self._on_error == "raise" and any(run.problem is not None for run in self.runs.values()):
+            self._recorder.close(self._upload_timeout)
+            self._raise_if_lost()
 
     def log_trial_start(self, trial: Trial) -> None:
         """Open the trial's run; after a pause or a retry, it is still open and goes on."""
@@ -215,6 +217,14 @@ class WandbLogger(LoggerCallback):
                     "The W&B run %s (%s) is not on the server as it should be: %s. What there is of it is in %s. %s",
                     *(run.name, run.id, run.problem, run.path or "no file", run.how_to_upload),
                 )
+        if self._on_error == "raise":
+            self._raise_if_lost()
+
+    def _raise_if_lost(self) -> None:
+        for run in self.runs.values():
+            if run.problem is not None:
+                lost = "lost" if run.state == "lost" else "not online"
+                raise WandbRunError(f"The W&B run of trial {run.trial_id} is {lost}: {run.problem}.")
 
     def get_state(self) -> dict[str, object]:
         """What a restored experiment goes on with: the next step of each trial's run."""
@@ -250,7 +260,7 @@ class WandbLogger(LoggerCallback):
         conceals = conceal_key(trial.config)
         if conceals:
             self._warn("api_key", _INLINE_KEY)
-        run = (settings.project, settings.id or trial.trial_id)
+        run = (settings.project, _run_id(settings, trial))
         other = self._trial_of_run.setdefault(run, trial.trial_id)
         if other != trial.trial_id:
             message = f"the trials {other} and {trial.trial_id} come to the same W&B run: leave id out, or vary it."
@@ -291,7 +301,7 @@ class WandbLogger(LoggerCallback):
         self, trial: Trial, plan: _TrialPlan, config: dict[str, object]
     ) -> tuple[WandbInitKwargs, dict[str, object]]:
         """The arguments of ``wandb.init`` and of ``wandb.Settings`` for a trial's run."""
-        init = WandbInitKwargs(id=trial.trial_id, name=str(trial), allow_val_change=True)
+        init = WandbInitKwargs(id=_run_id(plan.settings, trial), name=str(trial), allow_val_change=True)
         if plan.settings.resume_from is None and plan.settings.fork_from is None:
             # W&B's advice for a run with an explicit id: a retry or a restore goes on with it.
             init["resume"] = "allow"
@@ -305,6 +315,12 @@ class WandbLogger(LoggerCallback):
         if plan.key is not None:
             settings["api_key"] = plan.key.reveal()
         return init, settings
+
+
+def _run_id(settings: WandbSettings, trial: Trial) -> str:
+    # wandb wants the id of a run that is rewound to be its own.
+    rewound = (settings.resume_from or "").partition("?")[0]
+    return settings.id or rewound or str(trial.trial_id)
 
 
 _said_on_restore = WandbSettings()
