@@ -166,8 +166,9 @@ def main() -> None:
             logging_level=logging.ERROR,
         )
         lines = []
-        faults = [(name, lambda: None, fault) for name, fault in middle_faults(server).items()]
-        faults += [(name, begin, lambda: None) for name, begin in first_faults(server).items()]
+        nothing: Callable[[], object] = lambda: None  # noqa: E731  # a name for both places
+        faults = [(name, nothing, fault) for name, fault in middle_faults(server).items()]
+        faults += [(name, begin, nothing) for name, begin in first_faults(server).items()]
         for number, (name, begin, fault) in enumerate(faults[:1] if options.quick else faults):
             lines.append([name, *experiment(server, Path(folder, str(number)), begin, fault)])
             print(*lines[-1], file=sys.stderr, sep=", ")

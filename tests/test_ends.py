@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandScheduler
 from ray.tune.stopper import FunctionStopper
 
-from tests.offline import read_runs
+from tests.offline import OfflineRun, read_runs
 from tests.test_logger import Checkpointed, fit
 from typed_tune_wandb import WandbLogger, WandbRunError, WandbSettings, restored_with
 
@@ -87,23 +88,35 @@ def test_hyperband_pauses_and_stops(scheduler: Any, tmp_path: Path) -> None:
 
 def test_a_lost_run_ends_the_experiment_if_that_is_wanted(tmp_path: Path) -> None:
     """``on_error="raise"``: the cause is in the error; by default, the others are recorded."""
-    space = {"lr": tune.grid_search([1, 2]), "wandb": {"dir": tune.sample_from(lambda spec: folder(spec.config["lr"]))}}
-    (tmp_path / "file").touch()
 
-    def folder(lr: int) -> str:
-        return str(tmp_path / "file" / "below") if lr == 1 else str(tmp_path)
+    class Saboteur(tune.Callback):
+        """Takes the folder away that the first trial's run is to be recorded in."""
+
+        def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            if trial.config["lr"] == 1:
+                shutil.rmtree(tmp_path / "1", ignore_errors=True)
+                (tmp_path / "1").touch()
 
     def slow(config: dict[str, Any]) -> None:
         for step in range(20):
             tune.report({"loss": step})
             time.sleep(0.2)
 
+    def search(logger: WandbLogger) -> dict[int, OfflineRun]:
+        (tmp_path / "1").unlink(missing_ok=True)
+        entry = {"dir": tune.sample_from(lambda spec: str(tmp_path / str(spec.config["lr"])))}
+        tune.Tuner(
+            slow,
+            param_space={"lr": tune.grid_search([1, 2]), "wandb": entry},
+            run_config=tune.RunConfig(callbacks=[Saboteur(), logger], storage_path=str(tmp_path / "ray"), verbose=0),
+        ).fit()
+        return {run.config["lr"]: run for run in read_runs(tmp_path / "2").values()}
+
     with pytest.raises(WandbRunError, match=r"is lost: .*Error"):
-        fit(slow, space, WandbLogger(project="p", mode="offline", on_error="raise"), tmp_path)
+        search(WandbLogger(project="p", mode="offline", on_error="raise"))
+    shutil.rmtree(tmp_path / "2", ignore_errors=True)
     logger = WandbLogger(project="p", mode="offline")
-    runs = fit(slow, space, logger, tmp_path, run_config={"name": "again"})
-    recorded = [run for run in runs.values() if run.group == "again"]
-    assert [list(range(20))] == [run.rows("loss") for run in recorded]
+    assert {2: list(range(20))} == {lr: run.rows("loss") for lr, run in search(logger).items()}
     assert ["finished", "lost"] == sorted(record.state for record in logger.runs.values())
 
 

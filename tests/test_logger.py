@@ -121,6 +121,24 @@ def test_a_rewound_run_keeps_its_id(tmp_path: Path) -> None:
     assert ("another", "finished") == (run.id, next(iter(logger.runs.values())).state)
 
 
+def test_a_folder_that_cannot_be_written_is_a_mistake(tmp_path: Path) -> None:
+    """Known before the first trial, not by a run that is lost."""
+    (tmp_path / "file").touch()
+    with pytest.raises(WandbSettingsError, match=r"dir: .*below cannot be written \(Not a directory\)"):
+        fit(train, {"lr": 1}, WandbLogger(project="p", mode="offline", dir=tmp_path / "file" / "below"), tmp_path)
+
+
+def test_a_readable_key_as_a_search_value_is_a_mistake(tmp_path: Path) -> None:
+    """Tune would name folders by it; hidden keys can be searched over."""
+    space = {"lr": 1, "wandb": {"project": "p", "mode": "offline", "api_key": tune.grid_search([KEY])}}
+    with pytest.raises(WandbSettingsError, match="names of folders") as caught:
+        fit(train, space, WandbLogger(dir=tmp_path), tmp_path)
+    assert KEY not in str(caught.value)
+    hidden = WandbSettings(project="p", mode="offline", api_key=KEY).to_config()
+    (run,) = fit(train, {"lr": 1, "wandb": tune.grid_search([hidden])}, WandbLogger(dir=tmp_path), tmp_path).values()
+    assert 3 == len(run.history)
+
+
 def test_two_trials_of_one_run_id_are_a_mistake(tmp_path: Path) -> None:
     """They would mix their rows in one run."""
     space = {"lr": tune.grid_search([1, 2]), "wandb": {"project": "p", "mode": "offline", "id": "same"}}

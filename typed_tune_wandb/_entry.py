@@ -224,7 +224,7 @@ def _top_key(path: str) -> str:
     return re.split(r"[.\[]", path)[0]
 
 
-def _move_key_out_of_settings(said: dict[object, object]) -> None:
+def _move_key_out_of_settings(said: dict[Any, object]) -> None:
     """A key inside ``settings`` is the same word as ``api_key``, and only that one is never shown."""
     settings = said.get("settings")
     key = _key_inside(settings)
@@ -235,6 +235,17 @@ def _move_key_out_of_settings(said: dict[object, object]) -> None:
         said["settings"] = settings.model_copy(update={"api_key": None})
     elif isinstance(settings, Mapping):
         said["settings"] = {name: value for name, value in settings.items() if name != "api_key"}
+
+
+def hide_key(entry: dict[str, object]) -> bool:
+    """Put a hidden key in the place of a readable one in a raw entry, right or wrong; whether there was one."""
+    said = dict(entry)
+    _move_key_out_of_settings(said)
+    key = said.get("api_key")
+    if not isinstance(key, str):
+        return False
+    entry.update({"settings": said["settings"]} if "settings" in said else {}, api_key=Secret(key))
+    return True
 
 
 def _key_inside(settings: object) -> object:

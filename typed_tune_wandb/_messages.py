@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from attrs import Factory, frozen
+from attrs import Factory, field, frozen
 
 from typed_tune_wandb.settings import WandbInitKwargs
 
@@ -31,7 +31,7 @@ class Open:
 
     trial_id: str
     init: WandbInitKwargs
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(repr=False)
     next_step: int = 0
     rows: int = 0
     earlier_file: str = ""
@@ -91,7 +91,7 @@ class Verify:
         timeout: The longest wait, in whole seconds.
     """
 
-    key: str | None
+    key: str | None = field(repr=False)
     base_url: str | None
     timeout: int
 

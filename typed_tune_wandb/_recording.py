@@ -224,7 +224,10 @@ class RunKeeper:
                 time.sleep(1)  # for what the wandb-core of the process before still writes into it
             self._wait_for_new_folder(command.init.get("id"))
             known = {name: value for name, value in RECORDER_SETTINGS.items() if name in wandb.Settings.model_fields}
-            settings = wandb.Settings(**{**known, **command.settings})
+            given = {**known, **command.settings}
+            # Not as an argument: what pydantic refuses it shows, with the dict around it.
+            key = given.pop("api_key", None)
+            settings = wandb.Settings(**given).model_copy(update={"api_key": key} if key else None)
             init: WandbInitKwargs = {**command.init, "reinit": "create_new", "settings": settings}
             run, problem = self._online_or_offline(init)
         except BaseException as error:

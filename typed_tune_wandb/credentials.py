@@ -10,7 +10,9 @@ from __future__ import annotations
 import logging
 import netrc
 import os
+import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlparse
@@ -24,7 +26,8 @@ from typed_tune_wandb.settings import WandbSettings
 
 logger = logging.getLogger(__name__)
 
-_SHORTEST_KEY: Final = 40
+# What wandb 0.31 takes: 40 characters or more, after a prefix and a dash on a server of one's own; or a token (JWT).
+_KEY: Final = re.compile(r"(?:[^-\s]*-[\w-]{40,}|\w{40,}|[\w-]+\.[\w-]+\.[\w-]+)", re.ASCII)
 
 
 @frozen
@@ -32,12 +35,25 @@ class Credential:
     """How a run is to log in.
 
     Attributes:
-        key: The key, or None where wandb finds it by itself or none is needed.
+        key: The key that wandb has to be told, or None where it finds one by itself or none is needed.
         source: In words, where the key comes from: safe to log.
+        found: The key wherever it comes from, for a process that has no part in this machine's login; None where none
+            is needed, or where wandb has an identity token instead.
     """
 
     key: Secret | None
     source: str
+    found: Secret | None = None
+
+
+def inner_word(settings: WandbSettings, name: str) -> str | None:
+    """A word that was said in the entry's own ``settings``; what is wandb's default there was not said."""
+    inner = settings.settings
+    if isinstance(inner, Mapping):
+        word = inner.get(name)
+    else:
+        word = getattr(inner, name) if inner is not None and name in inner.model_fields_set else None
+    return word if isinstance(word, str) else None
 
 
 def mode_of(settings: WandbSettings) -> str:
@@ -45,14 +61,12 @@ def mode_of(settings: WandbSettings) -> str:
 
     It is the field's, or ``WANDB_MODE``'s, or that of ``wandb offline``. wandb is imported for the last alone.
     """
-    inner = settings.settings
-    inside = inner.get("mode") if isinstance(inner, dict) else None
-    mode = settings.mode or inside or os.environ.get("WANDB_MODE")
+    mode = settings.mode or inner_word(settings, "mode") or os.environ.get("WANDB_MODE")
     if not mode:
         import wandb
 
-        mode = (inner if isinstance(inner, wandb.Settings) else wandb.setup().settings).mode
-    return {"dryrun": "offline", "run": "online"}.get(str(mode), str(mode))
+        mode = wandb.setup().settings.mode
+    return {"dryrun": "offline", "run": "online"}.get(mode, mode)
 
 
 def resolve(settings: WandbSettings) -> Credential:
@@ -63,97 +77,93 @@ def resolve(settings: WandbSettings) -> Credential:
     Raises:
         WandbSettingsError: No key, or an unusable one, and the mode needs one.
     """
-    needed = mode_of(settings) in ("online", "shared")
-    if not needed and settings.api_key is None and settings.api_key_file is None:
-        # Asking wandb for its own login would start a wandb-core beside the driver.
+    if mode_of(settings) not in ("online", "shared"):
+        # Neither is a key looked at: asking wandb for its own login would start a wandb-core beside the driver.
         return Credential(None, "none is needed offline")
-    try:
-        found = _found(settings)
-    except WandbSettingsError:
-        if needed:
-            raise
-        found = None
+    found = _found(settings)
     if found is None:
-        if needed:
-            raise WandbSettingsError([Problem("api_key", _NO_KEY)], "the W&B credentials")
-        return Credential(None, "none is needed offline")
-    if needed and found.key is not None:
-        _check_shape(found)
-    _tell(found.source)
+        lost = settings.api_key is not None
+        raise _unusable("api_key", f"{_LOST if lost else 'no W&B API key found.'} {_NO_KEY}")
+    _check_shape(found)
+    _once(logging.INFO, "The W&B API key comes from %s.", found.source)
     return found
 
 
+_LOST: Final = (
+    "the key was given in another session and is nowhere written down: restored_with(api_key=...) around Tuner.restore "
+    "gives it again."
+)
 _NO_KEY: Final = (
-    "no W&B API key found. Give one in api_key or api_key_file, or set WANDB_API_KEY, or run `wandb login` "
+    "Give one in api_key or api_key_file, or set WANDB_API_KEY, or run `wandb login` "
     f"on this machine, or name a function that returns it in {API_KEY_HOOK}. "
     'Without a key, record with mode="offline" and upload later by `wandb sync`.'
 )
-_told: set[str] = set()
+_told: set[tuple[str, str]] = set()
 
 
-def _tell(source: str) -> None:
-    if source not in _told:
-        _told.add(source)
-        logger.info("The W&B API key comes from %s.", source)
+def _once(level: int, text: str, word: str) -> None:
+    """Log a text about a word, the first time."""
+    if (text, word) not in _told:
+        _told.add((text, word))
+        logger.log(level, text, word)
 
 
 def _found(settings: WandbSettings) -> Credential | None:
-    if settings.api_key is not None:
-        if settings.api_key.reveal() is None:
-            raise _unusable(
-                "api_key",
-                "the key was given in another session and is nowhere written down. Give it again: to the logger, or "
-                "in WANDB_API_KEY.",
-            )
-        return Credential(settings.api_key, "the field api_key")
+    # A restored experiment may hold a key that went with its session: the next source counts.
+    if settings.api_key is not None and settings.api_key.reveal() is not None:
+        return Credential(settings.api_key, "the field api_key", settings.api_key)
     if settings.api_key_file is not None:
-        path = Path(settings.api_key_file).expanduser().absolute()
-        return Credential(_read(path), f"the file {path}")
-    if os.environ.get("WANDB_API_KEY"):
-        return Credential(None, "the variable WANDB_API_KEY")
-    own = _own_login()
+        key, path = _read(settings.api_key_file)
+        return Credential(key, f"the file {path}", key)
+    if key_of_environment := os.environ.get("WANDB_API_KEY"):
+        return Credential(None, "the variable WANDB_API_KEY", Secret(key_of_environment))
+    own = _own_login(inner_word(settings, "base_url"))
     if own is not None:
-        return Credential(None, own)
+        return own
     if os.environ.get(API_KEY_HOOK):
-        key = call_hook(API_KEY_HOOK)
-        if not isinstance(key, str) or not key.strip():
+        returned = call_hook(API_KEY_HOOK)
+        if not isinstance(returned, str) or not returned.strip():
             raise _unusable("api_key", f"the function named by {API_KEY_HOOK} returned no key.")
-        return Credential(Secret(key.strip()), f"the hook {API_KEY_HOOK}")
+        key = Secret(returned.strip())
+        return Credential(key, f"the hook {API_KEY_HOOK}", key)
     return None
 
 
-def _own_login() -> str | None:
-    """Where wandb itself would find a key: its settings file, an identity token, or netrc."""
+def _own_login(base_url: str | None) -> Credential | None:
+    """What wandb itself would find: an identity token, the key in netrc, or that of its settings (seen in 0.31)."""
     import wandb
 
     known = wandb.setup().settings
-    if known.api_key:
-        return "wandb's settings"
+    url = base_url or known.base_url
     if known.identity_token_file:
-        return "wandb's identity token file"
-    host = urlparse(known.base_url).hostname
+        return Credential(None, "wandb's identity token file")
     named = os.environ.get("NETRC")
-    for path in [Path(named)] if named else [Path("~/.netrc"), Path("~/_netrc")]:
+    for name in [named] if named else ["~/.netrc", "~/_netrc"]:
         try:
-            if host and netrc.netrc(path.expanduser()).authenticators(host):
-                return f"`wandb login` ({path})"
+            login = netrc.netrc(Path(name).expanduser()).authenticators(urlparse(url).netloc)
         except (OSError, netrc.NetrcParseError):
             continue
+        if login and login[2]:
+            return Credential(None, f"`wandb login` ({name})", Secret(login[2]))
+    if known.api_key and url.rstrip("/") == known.base_url.rstrip("/"):
+        return Credential(None, "wandb's settings", Secret(known.api_key))
     return None
 
 
-def _read(path: Path) -> Secret:
-    """The key in a file's one line.
+def _read(file: str | os.PathLike[str]) -> tuple[Secret, Path]:
+    """The key in a file's one line, and the file's absolute path.
 
     Raises:
         WandbSettingsError: The file is missing, unreadable, empty, or holds more than a key.
     """
+    path = Path(file)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        path = path.expanduser().absolute()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
         readable_by_all = path.stat().st_mode & stat.S_IROTH
     except FileNotFoundError:
         raise _unusable("api_key_file", f"there is no file {path} on this machine.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
         why = f"{path} cannot be read as text ({type(error).__name__})."
         raise _unusable("api_key_file", why) from None
     filled = [line.strip() for line in lines if line.strip()]
@@ -164,17 +174,18 @@ def _read(path: Path) -> Secret:
     if len(filled[0].split()) > 1:
         raise _unusable("api_key_file", f"{path} has blanks inside its line: expected the API key alone.")
     if readable_by_all and os.name == "posix":
-        logger.warning("Everybody on this machine can read the W&B API key in %s: `chmod 600` it.", path)
-    return Secret(filled[0])
+        _once(logging.WARNING, "Everybody on this machine can read the W&B API key in %s: `chmod 600` it.", str(path))
+    return Secret(filled[0]), path
 
 
 def _check_shape(found: Credential) -> None:
-    key = found.key.reveal() if found.key else None
-    if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or key.split() != [key]):
+    key = found.found.reveal() if found.found else None
+    if key is not None and not _KEY.fullmatch(key):
+        blanks = ", blanks among them" if key.split() != [key] else ""
         raise _unusable(
             "api_key",
-            f"the key from {found.source} is no W&B API key: expected at least {_SHORTEST_KEY} characters and no "
-            f"blanks, got {len(key)} characters.",
+            f"the key from {found.source} is no W&B API key: expected at least 40 letters, digits, _ or -, got "
+            f"{len(key)} characters{blanks}.",
         )
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from typed_tune_wandb._hooks import LOCATION_HOOK, call_hook
-from typed_tune_wandb.credentials import mode_of
+from typed_tune_wandb.credentials import inner_word, mode_of
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.settings import WandbSettings
 
@@ -25,7 +24,7 @@ def located(settings: WandbSettings, *, default_group: str | None) -> WandbSetti
     Raises:
         WandbSettingsError: The project comes from nowhere, and the mode is not ``"disabled"``.
     """
-    project = settings.project or _inner(settings, "project") or _env("WANDB_PROJECT", "WANDB_PROJECT_NAME")
+    project = settings.project or inner_word(settings, "project") or _env("WANDB_PROJECT", "WANDB_PROJECT_NAME")
     if project is None:
         call_hook(LOCATION_HOOK)
         project = _env("WANDB_PROJECT_NAME")
@@ -35,7 +34,7 @@ def located(settings: WandbSettings, *, default_group: str | None) -> WandbSetti
             f"{LOCATION_HOOK}."
         )
         raise WandbSettingsError([Problem("project", message)])
-    inner = _inner(settings, "run_group")
+    inner = inner_word(settings, "run_group")
     group = settings.group or inner or _env("WANDB_RUN_GROUP", "WANDB_GROUP_NAME") or default_group
     found = {"project": project, "group": group}
     return settings.overridden_by({name: word for name, word in found.items() if word is not None})
@@ -43,10 +42,3 @@ def located(settings: WandbSettings, *, default_group: str | None) -> WandbSetti
 
 def _env(*variables: str) -> str | None:
     return next((os.environ[variable] for variable in variables if os.environ.get(variable)), None)
-
-
-def _inner(settings: WandbSettings, name: str) -> str | None:
-    """A word in the settings' own ``wandb.Settings``."""
-    inner = settings.settings
-    word = inner.get(name) if isinstance(inner, Mapping) else getattr(inner, name, None)
-    return word if isinstance(word, str) else None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from attrs import Factory, define
@@ -16,8 +19,9 @@ from ray.tune.stopper import Stopper, TimeoutStopper
 from typing_extensions import Unpack
 
 from typed_tune_wandb._checkpoints import artifact_of
+from typed_tune_wandb._entry import hide_key
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb.credentials import Credential, mode_of, resolve
+from typed_tune_wandb.credentials import Credential, inner_word, mode_of, resolve
 from typed_tune_wandb.errors import Problem, TypedTuneWandbError, WandbLoginError, WandbRunError, WandbSettingsError
 from typed_tune_wandb.location import located
 from typed_tune_wandb.payload import ResultReader, WarnOnce, storable_config
@@ -33,8 +37,9 @@ logger = logging.getLogger(__name__)
 _ITERATION: Final = "training_iteration"
 _UPLOAD_TIMEOUT: Final = 300.0
 _INLINE_KEY: Final = (
-    "it stands in the raw dict, readable. From here on it is hidden, but Tune had already written it to tuner.pkl "
-    "and to its searcher's state (basic-variant-state-*.json). "
+    "it stands in the raw dict, readable. From here on it is hidden, but Tune had already handed it to the trial and "
+    "written it to its searcher's state (basic-variant-state-*.json), which keeps it, and to experiment_state-*.json, "
+    "which loses it when the experiment goes on. "
     'Write "api_key_file" there instead, or pass WandbSettings(api_key=...).to_config() as the entry.'
 )
 
@@ -253,19 +258,29 @@ class WandbLogger(LoggerCallback):
         if is_mixed_in(trial.get_trainable_cls()):
             message = "the trainable opens its own run (wandb_mixin): leave WandbLogger out, or the mixin."
             raise WandbSettingsError([Problem("wandb", message)], "the experiment")
-        settings = self._settings_of(trial)
-        credential = resolve(settings)
-        if self._verify and mode_of(settings) == "online":
-            self._verify_once(settings, credential)
+        # First of all: Tune writes the config down where it has mistakes, too.
         conceals = conceal_key(trial.config)
         if conceals:
             self._warn("api_key", _INLINE_KEY)
+            _check_search_values(trial)
+        settings = self._settings_of(trial)
+        credential = resolve(settings)
+        if mode_of(settings) != "disabled":
+            _check_folder(settings)
+        if self._verify and mode_of(settings) == "online":
+            self._verify_once(settings, credential)
         run = (settings.project, _run_id(settings, trial))
         other = self._trial_of_run.setdefault(run, trial.trial_id)
         if other != trial.trial_id:
             message = f"the trials {other} and {trial.trial_id} come to the same W&B run: leave id out, or vary it."
             raise WandbSettingsError([Problem("id", message)])
-        reader = ResultReader(settings.excludes, log_config=settings.log_config, media=self._media, warn=self._warn)
+        reader = ResultReader(
+            settings.excludes,
+            log_config=settings.log_config,
+            media=self._media,
+            warn=self._warn,
+            mask_secrets=self._mask_secrets,
+        )
         next_step = self._restored_steps.get(trial.trial_id, 0)
         return _TrialPlan(settings, credential.key, reader, conceals, next_step=next_step)
 
@@ -277,10 +292,8 @@ class WandbLogger(LoggerCallback):
         """
         if credential in self._verified:
             return
-        inner = settings.settings
-        base_url = inner.get("base_url") if isinstance(inner, dict) else getattr(inner, "base_url", None)
         key = None if credential.key is None else credential.key.reveal()
-        answer = self._recorder.verify(key, base_url if isinstance(base_url, str) else None)
+        answer = self._recorder.verify(key, inner_word(settings, "base_url"))
         if answer.problem is not None:
             raise WandbLoginError(
                 f"W&B at {answer.url} does not take the API key from {credential.source}, or is not there "
@@ -315,6 +328,37 @@ class WandbLogger(LoggerCallback):
         if plan.key is not None:
             settings["api_key"] = plan.key.reveal()
         return init, settings
+
+
+def _check_search_values(trial: Trial) -> None:
+    """Tune names folders by search values: a key must be none.
+
+    Raises:
+        WandbSettingsError: It is one.
+    """
+    found = find_entry(trial.config)
+    key = found[1].get("api_key") if found and isinstance(found[1], dict) else None
+    text = key.reveal() if isinstance(key, Secret) else None
+    if text is not None and text in repr(trial.evaluated_params):
+        advice = (
+            "it is a search value, which Tune writes into names of folders: search over WandbSettings(api_key=...)."
+        )
+        raise WandbSettingsError([Problem("api_key", advice)])
+
+
+def _check_folder(settings: WandbSettings) -> None:
+    """Local files need a folder that can be written: wandb would quietly take another one.
+
+    Raises:
+        WandbSettingsError: It cannot be made, or not be written to.
+    """
+    folder = Path(settings.dir or inner_word(settings, "root_dir") or os.environ.get("WANDB_DIR") or ".").expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WandbSettingsError([Problem("dir", f"{folder} cannot be written ({error.strerror}).")]) from None
 
 
 def _run_id(settings: WandbSettings, trial: Trial) -> str:
@@ -362,12 +406,7 @@ def conceal_key(config: object) -> bool:
     if found is None or not isinstance(found[1], dict):
         return False
     entry: dict[str, object] = found[1]
-    said = WandbSettings.from_dict(entry, source=found[0]).to_config()
-    if "api_key" not in said or isinstance(entry.get("api_key"), Secret):
-        return False
-    entry.clear()
-    entry.update(said)
-    return True
+    return hide_key(entry)
 
 
 def _said_in(settings: wandb.Settings | None) -> dict[str, object]:

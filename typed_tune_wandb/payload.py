@@ -34,7 +34,7 @@ _LARGEST_VALUE: Final = 1_000_000  # bytes or items; W&B's own limit is 10 MB fo
 _LARGEST_ARRAY: Final = 1_000  # items of an array that is stored as a list
 _DEEPEST: Final = 32
 _SECRET_KEY: Final = re.compile(
-    r"(^|[_\-.])(api_?keys?|tokens?|passwords?|passwd|pwd|secrets?|credentials?|(access|private|secret)_keys?)($|[_\-.])",
+    r"(^|[_\-.])(api[_-]?keys?|tokens?|passwords?|passwd|pwd|secrets?|credentials?|(access|private|secret)[_-]?keys?)($|[_\-.])",
     re.IGNORECASE,
 )
 _MASK: Final = "***"
@@ -86,6 +86,7 @@ class ResultReader:
     Args:
         excludes: Keys that are not recorded.
         log_config: Record ``config/...`` of every result too.
+        mask_secrets: Store ``***`` for texts in it under keys such as ``api_key``, ``token`` or ``password``.
         media: Hand on numeric arrays of 3 to 5 dimensions, to become images and videos.
         warn: Called with a key and a text where a value is left out. Once per key by default.
 
@@ -100,11 +101,13 @@ class ResultReader:
         excludes: Iterable[str] = (),
         *,
         log_config: bool = False,
+        mask_secrets: bool = True,
         media: bool = False,
         warn: Callable[[str, str], None] | None = None,
     ) -> None:
         self._excludes = Excludes(excludes)
         self._log_config = log_config
+        self._mask_secrets = mask_secrets
         self._media = media
         self._warn = WarnOnce() if warn is None else warn
         # A trial reports the same keys again and again: what becomes of each is decided once, by prefix and name. One
@@ -139,6 +142,8 @@ class ResultReader:
                 self._convert(key, value, fate, payload)
 
     def _convert(self, key: str, value: object, fate: Fate, payload: Payload) -> None:
+        if self._mask_secrets and key.startswith("config/") and any(map(_SECRET_KEY.search, key.split("/"))):
+            value = _masked(value)
         if fate == "history" and (is_media(value) or (self._media and _becomes_media(value))):
             payload.media[key] = value
             return
@@ -301,10 +306,8 @@ def _config_value(value: object, path: str, excludes: Excludes, mask: bool, dept
             key = f"{path}/{name}" if path else str(name)
             if key in excludes:
                 continue
-            if mask and isinstance(item, (str, bytes, Secret)) and item and _SECRET_KEY.search(str(name)):
-                cleaned[str(name)] = _MASK
-            else:
-                cleaned[str(name)] = _config_value(item, key, excludes, mask, depth + 1)
+            hidden = _masked(item) if mask and _SECRET_KEY.search(str(name)) else item
+            cleaned[str(name)] = _config_value(hidden, key, excludes, mask, depth + 1)
         return cleaned
     if isinstance(value, (list, tuple)):
         return [_config_value(item, path, excludes, mask, depth + 1) for item in value]
@@ -321,6 +324,17 @@ def _config_value(value: object, path: str, excludes: Excludes, mask: bool, dept
         return storable(value)
     except UnstorableError:
         return _name_of(value)
+
+
+def _masked(value: object, depth: int = 0) -> object:
+    """A value with a mask in the place of every text in it; numbers stay what they are."""
+    if isinstance(value, (str, bytes, Secret)):
+        return _MASK if value else value
+    if isinstance(value, Mapping) and depth < _DEEPEST:
+        return {key: _masked(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)) and depth < _DEEPEST:
+        return [_masked(item, depth + 1) for item in value]
+    return value
 
 
 def _name_of(value: object) -> str:
