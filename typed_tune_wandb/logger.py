@@ -187,10 +187,10 @@ class WandbLogger(LoggerCallback):
             self.log_trial_start(trial)
         payload = plan.reader.read(result)
         # "date" is another one each second: alone it is no news.
-        if any(plan.sent_config.get(key, self) != value for key, value in payload.config.items() if key != "date"):
-            plan.sent_config = payload.config
-        else:
+        news = {**payload.config, "date": None}
+        if news == plan.sent_config:
             payload.config = {}
+        plan.sent_config = news
         step = max(int(result.get(_ITERATION, 0)), plan.next_step)
         plan.next_step = step + 1
         self._recorder.log(trial.trial_id, step, payload)

@@ -125,6 +125,7 @@ class ResultReader:
             self._warn(prefix.rstrip("/"), "it is nested too deeply, or holds itself: report a part of it.")
             return
         known = self._known.setdefault(prefix, {})
+        masks = prefix.startswith("config/")
         for name, value in values.items():
             found = known.get(name)
             if found is None:
@@ -133,8 +134,10 @@ class ResultReader:
             key, fate = found
             if fate == "nowhere":
                 continue
-            # Numbers first: they are nearly all of a result, and isinstance() of an abstract class is slow.
-            if type(value) in _NUMBERS:
+            # Numbers and texts first: they are nearly all of a result, and isinstance() of an abstract class is slow.
+            kind = type(value)
+            short = kind is str and isinstance(value, str) and len(value) <= _LARGEST_VALUE
+            if kind in _NUMBERS or (short and not masks):
                 (payload.row if fate == "history" else payload.config)[key] = value
             elif isinstance(value, Mapping):
                 self._walk(value, f"{key}/", payload, depth + 1)

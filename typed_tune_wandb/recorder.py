@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 RunState = Literal["opening", "running", "finished", "failed", "interrupted", "lost"]
 # Commands are gathered this long (seconds) before they are sent: one message for many rows costs Tune's loop less.
-_GATHER: Final = 0.02
+_GATHER: Final = 0.1
 _TELL_EVERY: Final = 5.0  # seconds between two lines about what is waited for
 _MOST_RESTARTS: Final = 5  # of the process, in one experiment: what kills it each time will go on to do so
 
