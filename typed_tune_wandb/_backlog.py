@@ -90,11 +90,11 @@ class Backlog:
         """Drop all of a run: it is lost, and takes nothing more."""
         self._streams.pop(trial_id, None)
 
-    def again(self, files: Mapping[str, str], folder: str | None = None) -> list[RunCommand]:
+    def again(self, files: Mapping[str, tuple[str, ...]], folder: str | None = None) -> list[RunCommand]:
         """What a new process is told.
 
         Args:
-            files: Trial id → the local file that the process before it has written, if any.
+            files: Trial id → the local files that the processes before it have written.
             folder: Where all runs are recorded from now on, if not where they were to be.
         """
         told: list[RunCommand] = []
@@ -109,6 +109,9 @@ class Backlog:
             init["resume"] = "allow"
             if folder is not None:
                 init["dir"] = folder
-            file, step = files.get(trial_id, ""), max(stream.next_step, opened.next_step)
-            told += [evolve(opened, init=init, next_step=step, rows=stream.rows, earlier_file=file), *again]
+            step = max(stream.next_step, opened.next_step)
+            told += [
+                evolve(opened, init=init, next_step=step, rows=stream.rows, earlier_files=files.get(trial_id, ())),
+                *again,
+            ]
         return told

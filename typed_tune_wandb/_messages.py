@@ -25,8 +25,8 @@ class Open:
         settings: Arguments of ``wandb.Settings`` over those that every recorded run has; the API key may be among them.
         next_step: The first step that rows may have.
         rows: Rows that the run already has.
-        earlier_file: The local file of a process that died over this run: which of the rows that follow are in it, or
-            already on the server, is for the new process to find out. ``""`` where there was none.
+        earlier_files: The local files of processes that died over this run: which of the rows that follow are in them,
+            or already on the server, is for the new process to find out.
     """
 
     trial_id: str
@@ -34,7 +34,7 @@ class Open:
     settings: dict[str, Any] = field(repr=False)
     next_step: int = 0
     rows: int = 0
-    earlier_file: str = ""
+    earlier_files: tuple[str, ...] = ()
 
 
 @frozen

@@ -220,7 +220,7 @@ class RunKeeper:
         try:
             if folder := command.init.get("dir"):
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103  # wandb would quietly record elsewhere
-            if command.earlier_file:
+            if command.earlier_files:
                 time.sleep(1)  # for what the wandb-core of the process before still writes into it
             self._wait_for_new_folder(command.init.get("id"))
             known = {name: value for name, value in RECORDER_SETTINGS.items() if name in wandb.Settings.model_fields}
@@ -238,7 +238,7 @@ class RunKeeper:
         run.define_metric("*", step_metric="training_iteration")
         live.run = run
         live.rows = max(live.rows, command.rows)
-        if command.earlier_file:
+        if command.earlier_files:
             self._go_on_after(live, run, command)
         else:
             live.next_step = max(live.next_step, command.next_step, run.starting_step)
@@ -263,14 +263,14 @@ class RunKeeper:
     def _go_on_after(self, live: _LiveRun, run: Run, command: Open) -> None:
         """Find out which of the rows that are told again were kept."""
         live.next_step = max(live.next_step, command.next_step)
-        live.kept_below = run.starting_step if run_url(run) else step_after(command.earlier_file)
+        live.kept_below = run.starting_step if run_url(run) else max(map(step_after, command.earlier_files))
         if run_url(run) and live.kept_below < command.next_step:
             self._emit(
                 LeftOut(
                     command.trial_id,
                     f"the rows of run {run.id} from step {live.kept_below} to {command.next_step - 1}",
                     "wandb-core died before it could upload them. They are in its file: wandb sync --no-skip-online "
-                    f"--id {run.id}-synced {os.path.dirname(command.earlier_file)}",  # noqa: PTH120  # a str, as run.dir
+                    f"--id {run.id}-synced {' '.join(map(os.path.dirname, command.earlier_files))}",
                 )
             )
 

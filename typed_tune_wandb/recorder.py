@@ -86,6 +86,11 @@ class RunRecord:
     problem: str | None = None
 
     @property
+    def paths(self) -> tuple[str, ...]:
+        """All its local files, in the order of their rows."""
+        return (*self.earlier_paths, self.path) if self.path else self.earlier_paths
+
+    @property
     def folder(self) -> str:
         """The folder of its local file, as ``wandb sync`` takes it."""
         return os.path.dirname(self.path)  # noqa: PTH120  # "" stays ""
@@ -97,7 +102,7 @@ class RunRecord:
             return ""
         # wandb sync passes over online runs unless told otherwise, and doubles the rows that an id already has.
         online = f"--no-skip-online --id {self.id}-synced " if self.url else f"--id {self.id} " if self.problem else ""
-        folders = [os.path.dirname(path) for path in (*self.earlier_paths, self.path)]  # noqa: PTH120  # as above
+        folders = [os.path.dirname(path) for path in self.paths]  # noqa: PTH120  # as above
         return f"Upload it by: wandb sync {online}{' '.join(folders)}"
 
     @property
@@ -349,7 +354,7 @@ class Recorder:
                 )
             self._process = _new_process()
             # In one piece: the process reads all of it before it says anything.
-            again = self._backlog.again({run.trial_id: run.path for run in live}, self._folder)
+            again = self._backlog.again({run.trial_id: run.paths for run in live}, self._folder)
             self._tell([self._media, *again])
             return True
 
@@ -362,7 +367,7 @@ class Recorder:
         elif isinstance(event, Opened):
             self._backlog.begins_at(event.trial_id, event.first_step)
             run = self._runs[event.trial_id]
-            earlier = (*run.earlier_paths, run.path) if run.path else ()
+            earlier = run.paths
             self._update(event.trial_id, id=event.run_id, name=event.name, url=event.url, state="running")
             self._update(event.trial_id, path=event.path, earlier_paths=earlier, problem=event.problem)
             if event.problem is not None:
