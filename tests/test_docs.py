@@ -20,7 +20,7 @@ def test_the_readmes_blocks_run(tmp_path: Path) -> None:
     """Each block by itself, in a folder of its own; the six mistakes are printed as shown."""
     environment = {**os.environ, "HOME": str(tmp_path)}
     printed = ""
-    assert 4 == len(blocks("python"))
+    assert 5 == len(blocks("python"))
     for block in blocks("python"):
         done = subprocess.run(
             [sys.executable, "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120

@@ -5,8 +5,8 @@ Nothing in here is public; ``trainable`` is its face.
 
 from __future__ import annotations
 
+import atexit
 import logging
-import netrc
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlparse
 
 from attrs import frozen
 
+from typed_tune_wandb._entry import hide_key
 from typed_tune_wandb._hooks import process_run
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb.credentials import mode_of, resolve
+from typed_tune_wandb.credentials import inner_word, resolve
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.location import located
 from typed_tune_wandb.payload import WarnOnce, storable_config
@@ -31,16 +31,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# What of the driver's environment says where runs go. The key is none of it: it travels as a Secret.
-_CARRIED: Final = (
-    *("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_PROJECT_NAME"),
-    *("WANDB_RUN_GROUP", "WANDB_GROUP_NAME"),
-)
-# Seconds that a stopped trial's process waits for its run to be uploaded. At an experiment's end Tune waits for less.
-LONGEST_FINISH: Final = 60.0
+# What of the driver's environment counts on a node that has no such variable. The key travels as a Secret.
+_CARRIED: Final = ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_MODE")
+# Seconds that a stopped trial's process waits for its run to be uploaded. At an experiment's end Tune waits for 10.
+LONGEST_FINISH: Final = 60
 _INLINE_KEY: Final = (
-    "it stands in the raw dict, readable. From here on it is hidden, but Tuner.fit had already written it to "
-    "tuner.pkl. "
+    "it stands in the raw dict, readable. From here on it is hidden, but Tune had already written it to its searcher's "
+    "state (basic-variant-state-*.json). "
     'Write "api_key_file" there instead, or pass WandbSettings(api_key=...).to_config() as the entry.'
 )
 _warn = WarnOnce()
@@ -48,17 +45,19 @@ _warn = WarnOnce()
 
 @frozen
 class Identity:
-    """What Ray calls the thing that a run records.
+    """What Ray calls the thing that a run records; empty outside of Ray.
 
     Attributes:
         id: The trial's id, or None where there is no trial.
         name: The trial's name.
         group: The experiment's name.
+        rank: The rank of a Ray Train worker, or None.
     """
 
     id: str | None = None
     name: str | None = None
     group: str | None = None
+    rank: int | None = None
 
 
 class HandedEntry(dict[str, object]):
@@ -68,13 +67,11 @@ class HandedEntry(dict[str, object]):
 
     Attributes:
         login: The key that the driver found, or None. Its pickle is a reference (see ``_secret``).
-        environment: The driver's ``WANDB_...`` variables that say where runs go.
-        folder: Where wandb would keep local files on the driver.
+        environment: ``WANDB_...`` variables for a node that has none of its own.
     """
 
     login: Secret | None = None
     environment: Mapping[str, str] = {}
-    folder: str | None = None
 
 
 def hand_over(config: dict[str, Any]) -> None:
@@ -86,83 +83,84 @@ def hand_over(config: dict[str, Any]) -> None:
         config: The trial's config; its entry is replaced.
 
     Raises:
-        WandbSettingsError: There is no entry, or it has mistakes.
+        WandbSettingsError: There is no entry, or it has mistakes; no project; an entry's key that cannot be used.
     """
-    settings = WandbSettings.from_config(config)
-    found = find_entry(config)
-    if found is not None and isinstance(found[1], Mapping) and isinstance(found[1].get("api_key"), str):
+    _, given = find_entry(config) or ("", None)
+    if isinstance(given, dict) and hide_key(given):
         _warn("api_key", _INLINE_KEY)
-    entry = HandedEntry(settings.to_config())
-    for name in ("api_key_file", "dir"):
-        if name in entry:
-            entry[name] = str(Path(str(entry[name])).expanduser().absolute())
-    entry.login = _found_key(WandbSettings.from_dict(entry))
+    settings = located(WandbSettings.from_config(config), default_group=None)
+    if isinstance(settings.settings, Mapping):
+        _wandb_settings(settings)
+    try:
+        login = _login(settings)
+    except WandbSettingsError:
+        if not isinstance(given, HandedEntry):
+            raise
+        # Restored in another session, where the key or its file is gone: what this machine knows counts.
+        said = settings.to_config().items()
+        settings = WandbSettings.from_dict({k: v for k, v in said if k not in ("api_key", "api_key_file")})
+        login = _login(settings)
+    entry = HandedEntry({"dir": os.environ.get("WANDB_DIR") or ".", **settings.to_config()})
+    for name in ("api_key_file", "config", "dir"):
+        if isinstance(path := entry.get(name), (str, os.PathLike)):
+            entry[name] = str(Path(path).expanduser().absolute())
     entry.environment = {name: os.environ[name] for name in _CARRIED if os.environ.get(name)}
-    entry.folder = str(Path(os.environ.get("WANDB_DIR") or ".").absolute())
+    entry.login = login
+    if login is not None:
+        import wandb
+
+        # Key and server belong together: `wandb login --host` keeps the server in a file of this machine.
+        entry.environment["WANDB_BASE_URL"] = inner_word(settings, "base_url") or wandb.setup().settings.base_url
     if "wandb" in config:
         config["wandb"] = entry
     else:
         config["logger_config"] = {**config["logger_config"], "wandb": entry}
 
 
-def _found_key(settings: WandbSettings) -> Secret | None:
-    """The key that these settings lead to on this machine, or None."""
-    if mode_of(settings) not in ("online", "shared"):
-        return None
+def _login(settings: WandbSettings) -> Secret | None:
+    """The key that these settings lead to on this machine; None where they name none and it knows none.
+
+    Raises:
+        WandbSettingsError: The key or the file that they name cannot be used.
+    """
     try:
-        found = resolve(settings)
+        return resolve(settings).found
     except WandbSettingsError as error:
+        if settings.api_key is not None or settings.api_key_file is not None:
+            raise
         # A worker may have its own login (a runtime_env, an image): it says what is missing if it has not.
         logger.debug("The driver has no W&B key for its trials: %s", error)
         return None
-    return found.key or _own_key()
 
 
-def _own_key() -> Secret | None:
-    """The key of wandb's own login on this machine: the variable, the settings, or netrc."""
-    import wandb
-
-    known = wandb.setup().settings
-    key = os.environ.get("WANDB_API_KEY") or known.api_key
-    named = os.environ.get("NETRC")
-    host = urlparse(known.base_url).hostname
-    for path in [Path(named)] if named else [Path("~/.netrc"), Path("~/_netrc")]:
-        if key or not host:
-            break
-        with suppress(OSError, netrc.NetrcParseError):
-            found = netrc.netrc(path.expanduser()).authenticators(host)
-            key = found[2] if found else None
-    return Secret(key) if key else None
+def was_handed_over(config: Mapping[str, object]) -> bool:
+    """Whether a trial's config went through the driver's :func:`hand_over`."""
+    found = find_entry(config)
+    return found is not None and isinstance(found[1], HandedEntry)
 
 
-def settings_of(config: Mapping[str, object]) -> tuple[WandbSettings, str | None]:
-    """The settings in a trial's config as its own process needs them, and the folder of local files.
+def settings_of(config: Mapping[str, object]) -> WandbSettings:
+    """The settings in a trial's config, as its own process needs them.
 
     Raises:
         WandbSettingsError: There is no entry, or it has mistakes.
     """
     settings = WandbSettings.from_config(config)
-    found = find_entry(config)
-    entry = found[1] if found else None
+    _, entry = find_entry(config) or ("", None)
     if not isinstance(entry, HandedEntry):
-        return settings, None
+        return settings
     for name, value in entry.environment.items():
         os.environ.setdefault(name, value)
-    if entry.login is not None and entry.login.reveal() is not None:
-        settings = settings.overridden_by({"api_key": entry.login})
-    return settings, entry.folder
+    return settings if entry.login is None else settings.overridden_by({"api_key": entry.login})
 
 
-def open_run(
-    settings: WandbSettings, config: Mapping[str, object], identity: Identity, *, folder: str | None = None
-) -> Run:
+def open_run(settings: WandbSettings, config: Mapping[str, object], identity: Identity) -> Run:
     """Open a run in this process, as the one of ``wandb.log``.
 
     Args:
         settings: What the user said.
         config: The trial's config, for the run's.
         identity: The names that hold where the settings have none.
-        folder: Where local files go, where neither the settings nor this process' environment say so.
 
     Raises:
         WandbSettingsError: No project, no usable key, or settings that wandb refuses.
@@ -170,10 +168,14 @@ def open_run(
     """
     import wandb
 
+    if identity != Identity():
+        _forget_service()
     settings = located(settings, default_group=identity.group)
     credential = resolve(settings)
-    # ``api_key`` is an attribute of wandb.Settings: so it is in no variable and on no disk.
-    inner = _wandb_settings(settings, credential.key)
+    inner = _wandb_settings(settings)
+    if credential.key is not None:
+        # As an attribute of wandb.Settings it is in no variable and on no disk.
+        inner = inner.model_copy(update={"api_key": credential.key.reveal()})
     init = dict(settings.init_kwargs())
     init.pop("config", None)
     run_config = storable_config(config, settings.excludes)
@@ -185,7 +187,6 @@ def open_run(
         "id": None if "resume_from" in rewound else identity.id,
         "name": identity.name,
         "resume": None if rewound else "allow" if identity.id or "id" in init else None,
-        "dir": folder,
         # A process may see several trials, one after the other (reuse_actors).
         "reinit": "finish_previous",
         "allow_val_change": True,
@@ -193,33 +194,37 @@ def open_run(
     kwargs = {**{name: value for name, value in defaults.items() if value is not None}, **init, "settings": inner}
     if isinstance(settings.config, str):
         run = wandb.init(config=settings.config, **cast("Any", kwargs))
-        run.config.update(run_config, allow_val_change=True)
+        run.config.setdefaults(run_config)
     else:
         run = wandb.init(config=run_config, **cast("Any", kwargs))
+    if identity != Identity():
+        _leave_quietly()
     process_run(run)
     return run
 
 
-def _wandb_settings(settings: WandbSettings, key: Secret | None) -> Settings:
-    """The ``wandb.Settings`` of the entry, with the key in it."""
+def _wandb_settings(settings: WandbSettings) -> Settings:
+    """The ``wandb.Settings`` in the entry.
+
+    Raises:
+        WandbSettingsError: wandb refuses the dict there.
+    """
     import wandb
 
-    given = settings.settings
-    made, refused = None, ""
+    given = settings.settings or {}
+    if not isinstance(given, Mapping):
+        return given
     try:
-        made = wandb.Settings(**cast("Any", given)) if isinstance(given, Mapping) else given or wandb.Settings()
+        return wandb.Settings(**cast("Any", given))
     except (TypeError, ValueError) as error:
         refused = type(error).__name__
     # Outside the except block: the error's own text repeats values.
-    if made is None:
-        raise WandbSettingsError([Problem("settings", f"wandb.Settings refuses this dict ({refused}).")])
-    text = key.reveal() if key is not None else None
-    return made.model_copy(update={"api_key": text}) if text is not None else made
+    raise WandbSettingsError([Problem("settings", f"wandb.Settings refuses this dict ({refused}).")])
 
 
 @cache
-def own_service() -> None:
-    """Let this process have a wandb service of its own, once.
+def _forget_service() -> None:
+    """Let this worker have a wandb service of its own.
 
     wandb leaves its service's address in the environment, where a worker that was started by the driver finds it: the
     driver's service may be on another node, and goes with the driver.
@@ -227,23 +232,39 @@ def own_service() -> None:
     os.environ.pop("WANDB_SERVICE", None)
 
 
+@cache
+def _leave_quietly() -> None:
+    """Call wandb's own exit handler before its turn, and keep its traceback to ourselves.
+
+    Ray ends a worker's child processes, wandb's service among them, before the worker's exit handlers (ray 2.60).
+    """
+    atexit.register(_teardown)
+
+
+def _teardown() -> None:
+    import wandb
+
+    with suppress(Exception, SystemExit):
+        wandb.teardown()
+
+
 class LiveRun:
     """An open run, to be ended once, by whoever comes first."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._lock = threading.Lock()
+        self._claim = threading.Lock()
         self._ended = threading.Event()
 
     def end(self, exit_code: int) -> None:
         """Finish the run, with its uploads; a failure costs a warning, not the trial."""
-        with self._lock:
-            if self._ended.is_set():
-                return
-            try:
-                self.run.finish(exit_code=exit_code)
-            except Exception as error:
-                logger.warning("The W&B run %s could not be finished (%s).", self.run.id, type(error).__name__)
+        if not self._claim.acquire(blocking=False):
+            return
+        try:
+            self.run.finish(exit_code=exit_code)
+        except Exception as error:
+            logger.warning("The W&B run %s could not be finished (%s).", self.run.id, type(error).__name__)
+        finally:
             self._ended.set()
 
     def wait(self, timeout: float) -> bool:

@@ -6,8 +6,8 @@ its printed lines, and the system metrics of the node it runs on.
 
 from __future__ import annotations
 
-import atexit
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
-from attrs import field, frozen
 from typing_extensions import ParamSpec, TypedDict, Unpack
 
 from typed_tune_wandb._entry import Mode, Reinit, Resume, StrPath
@@ -28,8 +27,8 @@ from typed_tune_wandb._trial_run import (
     failing_with,
     hand_over,
     open_run,
-    own_service,
     settings_of,
+    was_handed_over,
 )
 from typed_tune_wandb.payload import without_entry
 from typed_tune_wandb.settings import WandbSettings, find_entry
@@ -77,14 +76,17 @@ class WandbTrainableMixin(_OnDriver):
     """A W&B run for each trial of a class trainable: ``class T(WandbTrainableMixin, tune.Trainable)``.
 
     It stands first in the bases. The run is open before ``setup`` and is ended after ``cleanup``: finished, or failed
-    if a step, a save or a restore raised. With ``reuse_actors=True`` each trial has its own; a trial that is paused,
-    retried or restored continues its run by the trial's id. ``config`` has no W&B entry in it.
+    if the setup, a step, a save or a restore raised. With ``reuse_actors=True`` each trial has its own; a trial that is
+    paused, retried or restored continues its run by the trial's id. ``config`` has no W&B entry in it.
+
+    The entry, the names, the login and the end of a run are those of :func:`wandb_mixin`.
 
     Attributes:
         wandb: The trial's run.
 
     Raises:
-        WandbSettingsError: On the driver, before the first trial trains, where the W&B entry has mistakes.
+        TypeError: When the class is made, if the bases are others or in another order.
+        WandbSettingsError: On the driver, before the trial starts, where the W&B entry has mistakes.
 
     Example:
         >>> from ray import tune
@@ -93,6 +95,8 @@ class WandbTrainableMixin(_OnDriver):
         ...     def step(self):
         ...         self.wandb.log({"loss": 1 / (self.iteration + 1)})
         ...         return {"loss": 1 / (self.iteration + 1)}
+        ...     def save_checkpoint(self, checkpoint_dir):
+        ...         return {}
         >>> config = {"wandb": {"project": "mnist"}}
         >>> tune.Tuner(Training, param_space=config).fit()  # doctest: +SKIP
     """
@@ -100,11 +104,15 @@ class WandbTrainableMixin(_OnDriver):
     wandb: Run
     _live: LiveRun
 
-    def __init__(self, config: dict[str, Any] | None = None, *args: Any, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         from ray.tune import Trainable as TuneTrainable
 
-        if not isinstance(self, TuneTrainable):
-            raise TypeError("WandbTrainableMixin needs a tune.Trainable after it in the class' bases.")
+        super().__init_subclass__(**kwargs)
+        if [base for base in cls.__mro__ if base in (WandbTrainableMixin, TuneTrainable)][1:] != [TuneTrainable]:
+            expected = "class T(WandbTrainableMixin, tune.Trainable)"
+            raise TypeError(f"WandbTrainableMixin takes a Trainable after it in a class' bases: {expected}.")
+
+    def __init__(self, config: dict[str, Any] | None = None, *args: Any, **kwargs: Any) -> None:
         bare = self._open(config or {})
         with failing_with(self._live):
             super().__init__(bare, *args, **kwargs)
@@ -131,8 +139,8 @@ class WandbTrainableMixin(_OnDriver):
         with failing_with(self._live):
             done = super().reset(bare, *args, **kwargs)
         if not done:
-            # Tune takes another process for the trial, which continues the run.
-            self._live.end(0)
+            # Tune fails the trial then.
+            self._live.end(1)
         return done
 
     def stop(self) -> None:
@@ -148,11 +156,9 @@ class WandbTrainableMixin(_OnDriver):
 
         trial = config.get(TRIAL_INFO)
         identity = Identity(trial.trial_id, trial.trial_name, trial.experiment_name) if trial else Identity()
-        own_service()
         bare = without_entry(config)
-        settings, folder = settings_of(config)
         shown = {key: value for key, value in bare.items() if key not in (TRIAL_INFO, STDOUT_FILE, STDERR_FILE)}
-        self._live = LiveRun(open_run(settings, shown, identity, folder=folder))
+        self._live = LiveRun(open_run(settings_of(config), shown, identity))
         self.wandb = self._live.run
         return bare
 
@@ -176,14 +182,9 @@ class _FunctionMixin(_OnDriver):
         try:
             super().stop()
         finally:
-            _wait_for_end()
-
-
-def _wait_for_end() -> None:
-    """Wait until the function has ended its run, but not for ever: this process is about to go."""
-    live = _FunctionMixin.live
-    if live is not None and not live.wait(LONGEST_FINISH):
-        live.end(0)
+            live = _FunctionMixin.live
+            if live is not None and not live.wait(LONGEST_FINISH):
+                live.end(0)
 
 
 @overload
@@ -198,10 +199,15 @@ def wandb_mixin(trainable: object) -> object:
     entry. The run ends with the trial: finished, also where a scheduler stops the trial, or failed where it raises.
 
     The id, name and group are the trial's id, its name and the experiment's name, unless the entry has its own. The
-    run's config is the trial's config.
+    run's config is the trial's config. Of the entry's words ``log_config`` says nothing here, and ``excludes`` holds
+    for the config: what the trial logs, it logs.
 
-    The login is found on the driver, as everywhere, and handed to the trial's process on whatever node, never as text
-    in the config. Where the driver finds none, the node's own login counts. Paths in the entry are the driver's.
+    The entry is checked, and project and login are found, on the driver, before the trial starts; the login is handed
+    to the trial's process on whatever node, never as text in the config. Where the driver finds none, the node's own
+    counts. Paths in the entry are the driver's.
+
+    A run's end waits for its uploads, at most 60 seconds where the trial was stopped. When the experiment ends, Tune
+    stops the processes of its last trials after 10 seconds: what is not up by then is in their local files.
 
     Not together with ``WandbLogger``: every run would be written twice.
 
@@ -213,7 +219,8 @@ def wandb_mixin(trainable: object) -> object:
         A function with the same signature, or a subclass with the same name.
 
     Raises:
-        TypeError: It is neither.
+        TypeError: It is neither; or, when a trial starts, Tune did not see the mixin inside another wrapper than
+            ``with_parameters`` or ``with_resources``: write ``wandb_mixin(functools.partial(...))``.
 
     Example:
         >>> import wandb
@@ -229,26 +236,21 @@ def wandb_mixin(trainable: object) -> object:
     if is_mixed_in(trainable):
         return trainable
     if isinstance(trainable, type):
-        return _mixed_class(trainable)
-    if not callable(trainable):
-        expected = "a training function or a subclass of ray.tune.Trainable"
-        raise TypeError(f"wandb_mixin takes {expected}, got {type_name(trainable)}.")
-    return _mixed_function(trainable)
+        from ray.tune import Trainable as TuneTrainable
+
+        if issubclass(trainable, TuneTrainable):
+            names = {name: getattr(trainable, name) for name in ("__module__", "__qualname__", "__doc__")}
+            return type(trainable.__name__, (WandbTrainableMixin, trainable), names)
+    elif callable(trainable):
+        return _mixed_function(trainable)
+    got = f"the class {trainable.__name__}" if isinstance(trainable, type) else type_name(trainable)
+    raise TypeError(f"wandb_mixin takes a training function or a subclass of ray.tune.Trainable, got {got}.")
 
 
 def is_mixed_in(trainable: object) -> bool:
     """Whether a trainable opens a run of its own: as given to Tune, or as the class that Tune makes of it."""
     classes = (trainable,) if isinstance(trainable, type) else getattr(trainable, "__mixins__", ())
     return any(issubclass(cls, _OnDriver) for cls in classes)
-
-
-def _mixed_class(trainable: type[Any]) -> type[Any]:
-    from ray.tune import Trainable as TuneTrainable
-
-    if not issubclass(trainable, TuneTrainable):
-        raise TypeError(f"wandb_mixin takes a subclass of ray.tune.Trainable, {trainable.__name__} is none.")
-    names = {name: getattr(trainable, name) for name in ("__module__", "__qualname__", "__doc__")}
-    return type(trainable.__name__, (WandbTrainableMixin, trainable), names)
 
 
 def _mixed_function(train: Callable[..., Any]) -> Callable[..., Any]:
@@ -275,15 +277,17 @@ def _mixed_function(train: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def _function_run(config: Mapping[str, object]) -> Iterator[dict[str, object]]:
     """A run for a call of a training function; gives the config that the function receives."""
-    own_service()
-    settings, folder = settings_of(config)
+    identity = _identity()
+    if identity != Identity() and not was_handed_over(config):
+        raise TypeError(
+            "Tune did not see wandb_mixin inside a functools.partial or another wrapper: put it around what Tune gets, "
+            "wandb_mixin(functools.partial(...)). In a loop of Ray Train, call setup_wandb instead."
+        )
+    # With reuse_actors, Ray lets the next trial fail where a function is not over after these seconds.
+    os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", str(LONGEST_FINISH))
     bare = without_entry(config)
-    live = LiveRun(open_run(settings, bare, _place().identity, folder=folder))
+    live = LiveRun(open_run(settings_of(config), bare, identity))
     _FunctionMixin.live = live
-    # Where another wrapper hides the mixin from Tune (a partial of the mixed function), the process' exit is the last
-    # occasion to wait; wandb has just registered an exit handler of its own, which has to come after this one.
-    atexit.unregister(_wait_for_end)
-    atexit.register(_wait_for_end)
     with failing_with(live):
         yield bare
     live.end(0)
@@ -331,12 +335,18 @@ def setup_wandb(
 ) -> Run:
     """Open a W&B run in a Tune function, on a Ray Train worker (V1 and V2), or in a plain script.
 
-    The caller ends it: ``run.finish()``. In a Tune function the run's id, name and group are the trial's id, its name
-    and the experiment's name; on a Ray Train V1 worker likewise, and on V2, which knows no trial, name and group are
-    the experiment's name and wandb makes the id: give one to continue the run when Ray Train restarts its workers.
+    The caller has to end it, in a trial or on a worker best in a ``finally``: ``run.finish()``. Ray kills wandb's
+    service together with the process, so that a run which is still open then loses its rows: all of them offline, the
+    last ones online. In a trial, :func:`wandb_mixin` ends the run by itself. A run that is still open when the next is
+    opened is finished then.
+
+    In a Tune function the run's id, name and group are the trial's id, its name and the experiment's name; on a Ray
+    Train V1 worker likewise, and on V2, which knows no trial, name and group are the experiment's name and wandb makes
+    the id: give one to continue the run when Ray Train restarts its workers.
 
     The login is that of the node, or a key in the settings: ``WandbSettings(api_key=...).to_config()`` reaches every
-    node without being written anywhere.
+    node without being written anywhere. Local files go to the folder ``wandb`` in the process' current one, which is
+    Tune's or Ray Train's own for a trial or worker: ``dir`` names another.
 
     Args:
         config: The config of the trial or of the train loop. It becomes the run's config; its W&B entry, if it has one,
@@ -357,43 +367,25 @@ def setup_wandb(
         >>> run.log({"loss": 0.5})
         >>> run.finish()
     """
-    place = _place()
-    said, folder = settings or WandbSettings(), None
+    identity = _identity()
+    said = settings or WandbSettings()
     if config is not None and find_entry(config) is not None:
-        entry, folder = settings_of(config)
-        said = said.overridden_by(entry)
+        said = said.overridden_by(settings_of(config))
     said = said.overridden_by(cast("Mapping[str, object]", overrides), source="setup_wandb(...)")
-    identity = place.identity
-    if place.rank is not None:
-        own_service()
-        if rank_zero_only and place.rank != 0:
-            said, identity = WandbSettings(mode="disabled"), Identity()
-        elif not rank_zero_only:
-            said, identity = _of_rank(place.rank, said, identity)
-    return open_run(said, config or {}, identity, folder=folder)
+    if identity.rank is not None and not rank_zero_only:
+        suffix = f"-rank-{identity.rank}"
+        words = {"id": said.id or identity.id, "name": said.name or identity.name}
+        said = said.overridden_by({name: f"{word}{suffix}" for name, word in words.items() if word})
+    elif identity.rank:
+        said, identity = WandbSettings(mode="disabled"), Identity()
+    return open_run(said, config or {}, identity)
 
 
-def _of_rank(rank: int, said: WandbSettings, identity: Identity) -> tuple[WandbSettings, Identity]:
-    """A rank's own id and name, in the group of all."""
-    suffix = f"-rank-{rank}"
-    own = {name: f"{word}{suffix}" for name, word in (("id", said.id), ("name", said.name)) if word}
-    own_id = f"{identity.id}{suffix}" if identity.id else None
-    return said.overridden_by(own), Identity(own_id, f"{identity.name or 'run'}{suffix}", identity.group)
-
-
-@frozen
-class _Place:
-    """Where this process stands: what its run is called, and its rank on a Ray Train worker."""
-
-    identity: Identity = field(factory=Identity)
-    rank: int | None = None
-
-
-def _place() -> _Place:
+def _identity() -> Identity:
     """Ask Ray where this code runs."""
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
-        return _Place()
+        return Identity()
     import ray.train
     import ray.tune
     from ray.train.context import TrainContext  # V1's, whatever RAY_TRAIN_V2_ENABLED says
@@ -405,12 +397,12 @@ def _place() -> _Place:
         trial_id: str | None = trial.get_trial_id()
         if trial_id is not None:
             rank: int | None = TrainContext().get_world_rank()  # None in a Tune function
-            return _Place(Identity(trial_id, trial.get_trial_name(), trial.get_experiment_name()), rank)
+            return Identity(trial_id, trial.get_trial_name(), trial.get_experiment_name(), rank)
         try:
             worker = ray.train.get_context()
             experiment: str | None = worker.get_experiment_name()
         except RuntimeError:
-            return _Place()
+            return Identity()
         if experiment is None:
-            return _Place()
-        return _Place(Identity(None, experiment, experiment), worker.get_world_rank())
+            return Identity()
+        return Identity(None, experiment, experiment, worker.get_world_rank())
