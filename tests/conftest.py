@@ -21,6 +21,7 @@ os.environ.update(
     WANDB_CACHE_DIR=f"{_HOME}/cache",
     WANDB_DATA_DIR=f"{_HOME}/data",
     NETRC=f"{_HOME}/netrc",
+    RAY_ADDRESS="local",  # a plain ray.init() would join the cluster of another test
     RAY_AIR_NEW_OUTPUT="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
     RAY_USAGE_STATS_ENABLED="0",
