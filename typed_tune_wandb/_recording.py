@@ -250,10 +250,11 @@ class RunKeeper:
     def _online_or_offline(self, init: WandbInitKwargs) -> tuple[Run, str | None]:
         """Open a run; where the server does not let it be opened, offline, and why."""
         import wandb
+        from wandb.errors import AuthenticationError, CommError
 
         try:
             return wandb.init(**init), None
-        except (wandb.errors.CommError, wandb.errors.AuthenticationError) as error:
+        except (AuthenticationError, CommError) as error:
             # wandb holds the id for taken from now on, in this process.
             run_id = str(init.get("id"))
             self._taken.add(run_id)

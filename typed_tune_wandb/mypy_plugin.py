@@ -23,17 +23,21 @@ from mypy.messages import format_type
 from mypy.nodes import (
     AssignmentStmt,
     CallExpr,
+    ConditionalExpr,
     DictExpr,
     Expression,
+    ExpressionStmt,
     Import,
     ImportAll,
     ImportFrom,
     IndexExpr,
     LambdaExpr,
     ListExpr,
+    MemberExpr,
     MypyFile,
     NameExpr,
     Node,
+    OperatorAssignmentStmt,
     OpExpr,
     RefExpr,
     SetExpr,
@@ -133,6 +137,10 @@ class _Bindings:
             if isinstance(statement, AssignmentStmt):
                 for target in statement.lvalues:
                     self._bind(target, statement.rvalue)
+            elif isinstance(statement, OperatorAssignmentStmt) and statement.op == "|":
+                self._bind(statement.lvalue, statement.rvalue)
+            elif isinstance(statement, ExpressionStmt) and (updated := _updated(statement.expr)):
+                self._bind(updated, statement.expr)
 
     def _bind(self, target: Expression, value: Expression) -> None:
         if isinstance(target, NameExpr) and target.node:
@@ -192,12 +200,15 @@ class _Check:
         if isinstance(mapping, DictExpr):
             for key, value in mapping.items:
                 yield from [(key, value)] if key else self._items(value, seen)
-        elif isinstance(mapping, CallExpr) and _name(mapping.callee) == "builtins.dict":
+        elif isinstance(mapping, CallExpr) and (_name(mapping.callee) == "builtins.dict" or _updated(mapping)):
             for name, argument in zip(mapping.arg_names, mapping.args, strict=True):
                 yield from [(_word(name, argument), argument)] if name else self._items(argument, seen)
         elif isinstance(mapping, OpExpr) and mapping.op == "|":
             yield from self._items(mapping.left, seen)
             yield from self._items(mapping.right, seen)
+        elif isinstance(mapping, ConditionalExpr):
+            yield from self._items(mapping.if_expr, seen)
+            yield from self._items(mapping.else_expr, seen)
         elif isinstance(mapping, NameExpr) and mapping.node not in seen and not _is_checked_by_mypy(mapping.node):
             for bound in self._bindings.values[mapping.node]:
                 yield from self._items(bound, seen | {mapping.node})
@@ -271,6 +282,12 @@ def _is_checked_by_mypy(variable: SymbolNode | None) -> bool:
 def _name(expression: Expression) -> str:
     """The full name of what an expression refers to."""
     return expression.fullname if isinstance(expression, RefExpr) else ""
+
+
+def _updated(expression: Expression) -> Expression | None:
+    """What an expression ``x.update(...)`` adds to."""
+    called = expression.callee if isinstance(expression, CallExpr) else None
+    return called.expr if isinstance(called, MemberExpr) and called.name == "update" else None
 
 
 def _search_name(expression: Expression) -> str:
