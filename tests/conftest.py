@@ -30,8 +30,10 @@ os.environ.update(
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever writes into the current folder writes into a test's own."""
+    """Whatever writes into the current folder writes into a test's own; what a hook has set elsewhere is gone."""
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+    for name in ("WANDB_PROJECT_NAME", "WANDB_GROUP_NAME"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="module")

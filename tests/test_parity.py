@@ -231,7 +231,10 @@ def test_upload_timeout(wandb_server: WandbServer, tmp_path: Path, caplog: pytes
     logger = WandbLogger(project="p", upload_timeout=3)
     fit(logger, tmp_path)
     (run,) = logger.runs.values()
-    assert f"The W&B run {run.name} ({run.id}) was not up after 3 s" in caplog.text
+    assert (
+        f"The W&B run {run.name} ({run.id}) is not on the server as it should be: it was not up after 3 s"
+        in caplog.text
+    )
     assert run.path in caplog.text
 
 

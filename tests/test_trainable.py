@@ -157,7 +157,7 @@ FORMS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def forms(small_ray: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[OfflineRun]]:
-    """A trial of each form, two at a time, each stopped by Tune in its third step."""
+    """A trial of each form, all at once, each stopped by Tune in its third step."""
     folder = tmp_path_factory.mktemp("runs")
     for name, make in FORMS.items():
         tune.register_trainable(name, make())  # Tune knows a function by its name
@@ -168,8 +168,6 @@ def forms(small_ray: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str
             stop={"training_iteration": 3},
             config={"wandb": entry(folder / name)},
             storage_path=str(folder / "ray"),
-            # Tune gives the last ones 10 seconds to end, on however busy a machine.
-            resources_per_trial={"cpu": 2},
         )
         for name in FORMS
     ]
