@@ -87,7 +87,7 @@ MISTAKES: Final = (
     _rule("a blank name", '{"name": "  "}', "name: expected a name, got an empty str"),
     _rule("an empty entity", '{"entity": ""}', "entity: expected a name, got an empty str"),
     _rule("an id with a slash", '{"id": "lr/0.1"}', "id: has a character that W&B refuses"),
-    _rule("an id with a colon", '{"run_id": "lr:0.1"}', "run_id: has a character that W&B refuses"),
+    _rule("an id with a colon", '{"id": "lr:0.1"}', "id: has a character that W&B refuses"),
     _rule("an id that is too long", '{"id": "a" * 129}', "id: expected at most 128 characters, got 129."),
     _rule("an entity in the project", '{"project": "team/mnist"}', "project: has a character that W&B refuses"),
     _rule("a project with a blank at its end", '{"project": "mnist "}', "project: starts or ends with white space."),

@@ -69,6 +69,8 @@ def test_only_the_plugin_sees_raw_dicts(cache: Path) -> None:
 def test_a_program_without_this_library(cache: Path, tmp_path: Path) -> None:
     """A program that imports Ray alone is checked as well: its logger may come by RAY_TUNE_CALLBACKS."""
     program = tmp_path / "alone.py"
-    program.write_text('import ray.tune\nray.tune.run("PPO", config={"wandb": {"projct": "a"}})\n', encoding="utf-8")
-    found = checkers.mypy([program], cache / "bare", stubs=False)
-    assert [checkers.Finding("alone.py", 2, "typeddict-unknown-key")] == [f.without_message() for f in found]
+    entry = '"wandb": {"projct": "a"}'
+    calls = [f'ray.tune.run("PPO", config={{{entry}}})', f'ray.tune.Tuner("PPO", param_space={{{entry}}})']
+    program.write_text("\n".join(["import ray.tune", *calls]), encoding="utf-8")
+    found = [finding.without_message() for finding in checkers.mypy([program], cache / "bare", stubs=False)]
+    assert [checkers.Finding("alone.py", line, "typeddict-unknown-key") for line in (2, 3)] == found

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ray.tune import Trainable
+from ray.tune.logger import LoggerCallback
 
+import typed_tune_wandb
 from tests.typing import checkers
 
 HERE = Path(__file__).parent / "typing"
@@ -46,3 +52,48 @@ def test_enough_mistakes() -> None:
     """The programs hold forty mistakes and more for each checker: what the comparisons above compare."""
     assert len(checkers.expected("mypy", FAIL)) > 80
     assert len(checkers.expected("pyright", FAIL)) > 60
+
+
+# Where a signature that a user writes has an Any, and why.
+ANY = {
+    "run.run_or_experiment": "a trainable's other parameters, and what it returns, are its own",
+    "run.config": "Tune's own type of a search space",
+    "report.metrics": "a metric is anything",
+    "report.named": "a metric is anything",
+    "TuneRunKwargs": "Tune's own types",
+    "WandbTrainableMixin.config": "Tune's own type of a config",
+    "WandbTrainableMixin.args": "the parameters of the class after the mixin",
+    "WandbTrainableMixin.kwargs": "the parameters of the class after the mixin",
+}
+
+
+def public_annotations() -> Iterator[tuple[str, ast.expr]]:
+    """Every annotation in a public signature or field, but for the methods that Tune calls and no user does."""
+    for module in ("_entry", "errors", "legacy", "logger", "recorder", "settings", "trainable"):
+        source = checkers.ROOT / "typed_tune_wandb" / f"{module}.py"
+        for node in ast.parse(source.read_text(encoding="utf-8")).body:
+            name = getattr(node, "name", "_")
+            if name[0] == "_" or not (module == "legacy" or name in typed_tune_wandb.__all__):
+                continue
+            for inner in node.body if isinstance(node, ast.ClassDef) else [node]:
+                if isinstance(inner, ast.AnnAssign):
+                    yield name, inner.annotation
+                elif isinstance(inner, ast.FunctionDef) and (inner is node or is_for_users(inner.name)):
+                    for part in ast.walk(inner.args):
+                        if isinstance(part, ast.arg) and part.annotation:
+                            yield f"{name}.{part.arg}", part.annotation
+                    if inner.returns:
+                        yield f"{name}.{inner.name} ->", inner.returns
+
+
+def is_for_users(method: str) -> bool:
+    return method == "__init__" or not (
+        method[0] == "_" or hasattr(LoggerCallback, method) or hasattr(Trainable, method)
+    )
+
+
+def test_no_any_that_a_user_writes() -> None:
+    """No public signature has an Any but where a reason is named."""
+    seen = [(name, ast.unparse(annotation)) for name, annotation in public_annotations()]
+    assert len(seen) > 100
+    assert set(ANY) == {name for name, annotation in seen if re.search(r"\bAny\b", annotation)}

@@ -5,6 +5,10 @@ from typing import Any
 from ray import tune
 from ray.tune import Tuner as Alias
 
+from typed_tune_wandb import WandbSettings, legacy
+from typed_tune_wandb import legacy as old
+from typed_tune_wandb.legacy import run as run_old
+
 
 def train(config: dict[str, Any]) -> None: ...
 
@@ -91,3 +95,29 @@ def main() -> None:
 class Sweep:
     space = {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
     tuner = tune.Tuner(train, param_space=space)
+
+
+# By whatever name the function comes.
+legacy.run(train, config={"wandb": {"tags": "abc"}}, num_samples=2, loggers=legacy.DEFAULT_LOGGERS)  # error: mypy[typeddict-item]
+old.run(train, config={"wandb": {"mode": old.choice(["online", "ofline"])}}, name="first")  # error: mypy[typeddict-item]
+run_old(train, config={"logger_config": {"wandb": {"name": old.grid_search([1])}}})  # error: mypy[typeddict-item]
+legacy.Tuner(train, param_space={"wandb": {"name": legacy.sample_from(lambda spec: 1)}})  # error: mypy[typeddict-item]
+
+# However the dict is put together.
+base: dict[str, Any] = {"lr": 0.1}
+tune.Tuner(train, param_space={**base, "wandb": {"tgas": ["a"]}})  # error: mypy[typeddict-unknown-key]
+tune.Tuner(train, param_space=dict(base, logger_config=dict(wandb=dict(tags="abc"))))  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": {**WandbSettings().to_config(), "group": 1}})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": WandbSettings(project="mnist").to_config() | {"projct": "a"}})  # error: mypy[typeddict-unknown-key]
+tune.Tuner(train, param_space={"wandb": {"tags": "abc"} if base else {"notes": "a"}})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": {"notes": "a"} if base else {"tags": "abc"}})  # error: mypy[typeddict-item]
+grown: dict[str, Any] = {}
+grown.update({"wandb": {"group": 1}})  # error: mypy[typeddict-item]
+grown.update(wandb={"job_type": 1})  # error: mypy[typeddict-item]
+grown |= {"wandb": {"id": 1}}  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space=grown)
+if base:
+    chosen: dict[str, Any] = {"project": 1}  # error: mypy[typeddict-item]
+else:
+    chosen = {"entity": 1}  # error: mypy[typeddict-item]
+legacy.run(train, config={"wandb": chosen})

@@ -7,7 +7,8 @@ from typing import Any, Final
 from ray import tune
 from typing_extensions import assert_type
 
-from typed_tune_wandb import WandbConfigDict, WandbSettings
+from typed_tune_wandb import WandbConfigDict, WandbLogger, WandbSettings, legacy
+from typed_tune_wandb.legacy import DEFAULT_LOGGERS
 
 
 def train(config: dict[str, Any]) -> None: ...
@@ -81,6 +82,24 @@ tune.run(train, config={"wandb": entry | {"mode": mode}})
 space: dict[str, Any] = {"lr": 0.1}
 space = {**space, "wandb": entry}
 assert_type(tune.Tuner(train, param_space=space), tune.Tuner)
+
+grown: dict[str, Any] = {}
+grown.update({"wandb": {"group": "a"}})
+grown.update(wandb={"job_type": "train"})
+grown |= {"wandb": {"id": "a"}}
+tune.Tuner(train, param_space=grown)
+tune.run(train, config={"wandb": {"tags": ["a"]} if space else settings})
+tune.Tuner(train, param_space={"wandb": {**settings.to_config(), "group": "a"}})
+
+# The documented page's names.
+legacy.run(
+    train,
+    config={"lr": legacy.loguniform(1e-4, 1e-1), "wandb": {"project": "mnist", "mode": legacy.choice(["online"])}},
+    loggers=(*DEFAULT_LOGGERS, WandbLogger),
+    num_samples=2,
+)
+legacy.report(loss=0.5)
+legacy.report({"loss": 0.5}, checkpoint=legacy.get_checkpoint())
 
 
 def of_somewhere(entry: dict[str, Any], words: list[str]) -> None:
