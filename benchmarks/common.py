@@ -71,6 +71,14 @@ def _kind(pid: int) -> str:
     return "other"
 
 
+def machine_cpu() -> float:
+    """Seconds that all cores of the machine have been busy, for whatever process, since it started."""
+    user, nice, system, _idle, _wait, *interrupts = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
+    )
+    return (user + nice + system + sum(interrupts)) / _TICKS
+
+
 def memory_of(pid: int) -> float:
     """The proportional set size of a process, in MB: shared pages count once among those who share them."""
     try:

@@ -157,6 +157,7 @@ def experiment(what: str, *, runs: int, rows: int, **more: int) -> dict[str, Any
     grown = {kind: result["after"][kind] - result["before"][kind] for kind in _KINDS}
     result["python_memory"] = (grown["driver"] + grown["recorder"]) / runs
     result["core_memory"] = grown["wandb-core"] / runs
+    result["core_in_all"] = result["after"]["wandb-core"]
     return result
 
 
@@ -174,6 +175,7 @@ def table_per_runs(done: dict[tuple[str, int], list[dict[str, Any]]], runs: list
         "Finish, bare / recorder",
         "Memory per run, bare: Python + wandb-core",
         "Memory per run, recorder: Python + wandb-core",
+        "wandb-core in all, bare / recorder",
     ]
     floor = middle(done["bare", runs[0]], "python")
     lines = []
@@ -195,6 +197,7 @@ def table_per_runs(done: dict[tuple[str, int], list[dict[str, Any]]], runs: list
                     f"{middle(results, 'python_memory'):.2f} + {middle(results, 'core_memory'):.2f} MB"
                     for results in (plain, ours)
                 ),
+                " / ".join(f"{middle(results, 'core_in_all'):.0f}" for results in (plain, ours)) + " MB",
             ]
         )
     return table(header, lines)

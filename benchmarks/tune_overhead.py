@@ -22,7 +22,17 @@ from typing import Any, Final
 
 from attrs import Factory, define
 
-from benchmarks.common import conditions, memory_of, metrics, middle, process_tree, run_child, runs_below, table
+from benchmarks.common import (
+    conditions,
+    machine_cpu,
+    memory_of,
+    metrics,
+    middle,
+    process_tree,
+    run_child,
+    runs_below,
+    table,
+)
 
 _MODULE: Final = "benchmarks.tune_overhead"
 _VARIANTS: Final = ("none", "ray", "ours")
@@ -119,9 +129,9 @@ def experiment(spec: Mapping[str, Any]) -> dict[str, Any]:
             name="benchmark", storage_path=str(folder / "results"), callbacks=callbacks, verbose=0
         ),
     )
-    cpu, began = time.process_time(), time.perf_counter()
+    busy, cpu, began = machine_cpu(), time.process_time(), time.perf_counter()
     grid = tuner.fit()
-    wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    wall, cpu, busy = time.perf_counter() - began, time.process_time() - cpu, machine_cpu() - busy
     errors = [str(error) for error in grid.errors]
     ray.shutdown()
     if errors:
@@ -130,6 +140,7 @@ def experiment(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "wall": wall,
         "driver_cpu": cpu,
+        "machine_cpu": busy,
         "reporting": results[-1][1] - max(first.values()),
         "spent": spent,
         "started": started,
@@ -208,6 +219,8 @@ def measured(variant: str, *, trials: int, rows: int, count: int) -> dict[str, f
         "worst_delay": max(delays, default=float("nan")),
         "kept": sum(len(run.history) for run in runs.values()),
         "driver_cpu": result["driver_cpu"],
+        "machine_cpu": result["machine_cpu"],
+        "busy": result["machine_cpu"] / result["wall"] / (os.cpu_count() or 1),
         "added_cpu": sampler.cpu_of("recorder", "logging actor", "queue actor"),
         "core_cpu": sampler.cpu_of("wandb-core"),
         **{f"inside/{event}": seconds for event, seconds in loop.items()},
@@ -246,6 +259,7 @@ def report(done: Mapping[str, list[dict[str, float]]], trials: int, rows: int) -
             line("wait at the end, in `on_experiment_end` (s)", "wait", 2, base=False),
             line("extra processes", "processes", 0, base=False, goal="≤ 2"),
             extra("extra memory per trial, driver and wandb-core (MB)", "driver_memory", "core_memory", goal="≤ 3"),
+            line("of it, wandb-core, in all (MB)", "core_memory", 1, base=False),
             line("extra memory of the recorder or the actors, in all (MB)", "other_memory", 0, base=False),
             line("first result at Tune after the trial's start, median (s)", "arrival", 2),
             line("first row recorded after the trial's start, median (s)", "delay", 2, base=False, goal="< 0.3 at 16"),
@@ -254,6 +268,8 @@ def report(done: Mapping[str, list[dict[str, float]]], trials: int, rows: int) -
             line("CPU of the driver (s)", "driver_cpu", 1),
             line("CPU of the recorder or the actors (s)", "added_cpu", 1, base=False),
             line("CPU of wandb-core (s)", "core_cpu", 1, base=False),
+            line("CPU of the whole machine (s)", "machine_cpu", 1),
+            line("of what its cores had to give (%)", "busy", 0, 1e2),
         ],
     )
 

@@ -29,10 +29,13 @@ def offline(folder: Path, **more: Any) -> WandbLogger:
 
 
 def endless(config: dict[str, Any]) -> None:
-    """A trial that ends when it is told to."""
+    """A trial that ends when it is told to, or fails once it and another one are under way."""
     step = 0
-    while not (config.get("fails") and step == 3):
+    begun = Path(config.get("begun", os.devnull))
+    while not (config.get("fails") and step >= 3 and begun.exists()):
         tune.report({"loss": step})
+        if config.get("fails") is False:
+            begun.touch()
         step += 1
         time.sleep(0.05)
     raise ValueError("on purpose")
@@ -62,7 +65,7 @@ def test_a_stopped_trial_is_a_finished_run(stop: Any, tmp_path: Path) -> None:
 def test_fail_fast_ends_the_others_runs_as_interrupted(tmp_path: Path) -> None:
     """The failed trial's run fails; those that Tune ended for it are told apart from finished and failed ones."""
     logger = offline(tmp_path)
-    space = {"fails": tune.grid_search([True, False])}
+    space = {"fails": tune.grid_search([True, False]), "begun": str(tmp_path / "begun")}
     failing = tune.FailureConfig(fail_fast=True)
     runs = fit(endless, space, logger, tmp_path, run_config={"failure_config": failing})
     states = {run.config["fails"]: (logger.runs[run.id].state, run.exit_code) for run in runs.values()}

@@ -122,14 +122,15 @@ class WandbLogger(LoggerCallback):
         self._trial_of_run: dict[tuple[str | None, str], str] = {}
         self._restored_steps: dict[str, int] = {}
         self._warn = WarnOnce()
-        self._verified: set[Credential] = set()
+        # What trials share is checked for the first of them: a lookup of the trainable alone takes milliseconds.
+        self._checked: set[Credential | Path | str] = set()
         self._stoppers: list[Stopper] = []
         self._recorder = Recorder(image_kwargs=self._image_kwargs, video_kwargs=self._video_kwargs)
 
     # Tune pickles its callbacks into tuner.pkl: what the user said goes there (a key as a reference alone).
 
     def __getstate__(self) -> dict[str, object]:
-        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_verified", "_stoppers", "_recorder"}
+        made_anew = {"_plans", "_trial_of_run", "_restored_steps", "_warn", "_checked", "_stoppers", "_recorder"}
         return {name: value for name, value in self.__dict__.items() if name not in made_anew}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -255,9 +256,9 @@ class WandbLogger(LoggerCallback):
         return plan
 
     def _new_plan(self, trial: Trial) -> _TrialPlan:
-        if is_mixed_in(trial.get_trainable_cls()):
-            message = "the trainable opens its own run (wandb_mixin): leave WandbLogger out, or the mixin."
-            raise WandbSettingsError([Problem("wandb", message)], "the experiment")
+        if trial.trainable_name not in self._checked:
+            _check_trainable(trial)
+            self._checked.add(trial.trainable_name)
         # First of all: Tune writes the config down where it has mistakes, too.
         conceals = conceal_key(trial.config)
         if conceals:
@@ -265,8 +266,10 @@ class WandbLogger(LoggerCallback):
             _check_search_values(trial)
         settings = self._settings_of(trial)
         credential = resolve(settings)
-        if mode_of(settings) != "disabled":
-            _check_folder(settings)
+        folder = _folder_of(settings)
+        if mode_of(settings) != "disabled" and folder not in self._checked:
+            _check_folder(folder)
+            self._checked.add(folder)
         if self._verify and mode_of(settings) == "online":
             self._verify_once(settings, credential)
         run = (settings.project, _run_id(settings, trial))
@@ -290,7 +293,7 @@ class WandbLogger(LoggerCallback):
         Raises:
             WandbLoginError: It does not, or there is no server.
         """
-        if credential in self._verified:
+        if credential in self._checked:
             return
         key = None if credential.key is None else credential.key.reveal()
         answer = self._recorder.verify(key, inner_word(settings, "base_url"))
@@ -300,7 +303,7 @@ class WandbLogger(LoggerCallback):
                 f"({answer.problem}). Check the key and WANDB_BASE_URL, or record with mode='offline' and upload later "
                 "by `wandb sync`; WandbLogger(verify=False) leaves this check out."
             )
-        self._verified.add(credential)
+        self._checked.add(credential)
 
     def _settings_of(self, trial: Trial) -> WandbSettings:
         found = find_entry(trial.config)
@@ -330,6 +333,17 @@ class WandbLogger(LoggerCallback):
         return init, settings
 
 
+def _check_trainable(trial: Trial) -> None:
+    """One run for a trial: the logger's, or the trainable's own.
+
+    Raises:
+        WandbSettingsError: The trainable opens its own.
+    """
+    if is_mixed_in(trial.get_trainable_cls()):
+        message = "the trainable opens its own run (wandb_mixin): leave WandbLogger out, or the mixin."
+        raise WandbSettingsError([Problem("wandb", message)], "the experiment")
+
+
 def _check_search_values(trial: Trial) -> None:
     """Tune names folders by search values: a key must be none.
 
@@ -346,13 +360,17 @@ def _check_search_values(trial: Trial) -> None:
         raise WandbSettingsError([Problem("api_key", advice)])
 
 
-def _check_folder(settings: WandbSettings) -> None:
+def _folder_of(settings: WandbSettings) -> Path:
+    """Where a run's local files go."""
+    return Path(settings.dir or inner_word(settings, "root_dir") or os.environ.get("WANDB_DIR") or ".").expanduser()
+
+
+def _check_folder(folder: Path) -> None:
     """Local files need a folder that can be written: wandb would quietly take another one.
 
     Raises:
         WandbSettingsError: It cannot be made, or not be written to.
     """
-    folder = Path(settings.dir or inner_word(settings, "root_dir") or os.environ.get("WANDB_DIR") or ".").expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
