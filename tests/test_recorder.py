@@ -235,6 +235,8 @@ def test_a_killed_process_costs_no_row(
         time.sleep(0.02)
         if step in (100, 300):
             wait_for(lambda: recorder.runs["a"].rows > 50)
+            # The one before may still be read back, by a wandb-core of its own.
+            wait_for(lambda: len(_descendants(os.getpid(), victim)) == 1)
             (pid,) = _descendants(os.getpid(), victim)
             os.kill(pid, signal.SIGKILL)
     recorder.finish("a", "finished")

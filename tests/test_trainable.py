@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import resource
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from tests.offline import OfflineRun, read_runs
-from typed_tune_wandb import WandbLogger, WandbSettingsError, WandbTrainableMixin, wandb_mixin
+from typed_tune_wandb import WandbLogger, WandbSettingsError, WandbTrainableMixin, setup_wandb, wandb_mixin
 from typed_tune_wandb._trial_run import hand_over
 
 pytestmark = pytest.mark.usefixtures("small_ray")
@@ -342,6 +343,26 @@ def test_a_paused_trial_continues_its_run(tmp_path: Path) -> None:
     (run,) = runs.values()
     assert ([1, 2], 0) == (run.rows("count"), run.exit_code)
     assert 2 == len(run.files) == len(set(run.rows("pid")))
+
+
+@pytest.mark.skipif(
+    "x_transaction_log_flush_interval" not in wandb.Settings.model_fields, reason="this wandb writes when it likes"
+)
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_that_nobody_ends_keeps_its_rows(killed: bool, tmp_path: Path) -> None:
+    """No ``run.finish()``, or no chance for it: what is older than a second is in the run's file."""
+
+    def train(config: dict[str, Any]) -> None:
+        run = setup_wandb(config)
+        for step in range(3):
+            run.log({"loss": step})
+        time.sleep(3)
+        if killed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    runs, _ = fit(train, {}, tmp_path)
+    (run,) = runs.values()
+    assert ([0, 1, 2], None) == (run.rows("loss"), run.exit_code)
 
 
 # --- mistakes -------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _CARRIED: Final = ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_MODE")
 # Seconds that a stopped trial's process waits for its run to be uploaded. At an experiment's end Tune waits for 10.
 LONGEST_FINISH: Final = 60
+# Of wandb.Settings, in seconds; wandb's own default is 15. Seen in wandb 0.31.
+_FLUSH: Final = "x_transaction_log_flush_interval"
 _INLINE_KEY: Final = (
     "it stands in the raw dict, readable. From here on it is hidden, but Tune had already written it to its searcher's "
     "state (basic-variant-state-*.json). "
@@ -173,6 +175,9 @@ def open_run(settings: WandbSettings, config: Mapping[str, object], identity: Id
     settings = located(settings, default_group=identity.group)
     credential = resolve(settings)
     inner = _wandb_settings(settings)
+    if identity != Identity() and _FLUSH in type(inner).model_fields.keys() - inner.model_fields_set:
+        # A worker may be killed at any time, and wandb's service with it: what is in the run's file stays.
+        inner = inner.model_copy(update={_FLUSH: 1.0})
     if credential.key is not None:
         # As an attribute of wandb.Settings it is in no variable and on no disk.
         inner = inner.model_copy(update={"api_key": credential.key.reveal()})

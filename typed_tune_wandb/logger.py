@@ -234,6 +234,7 @@ class WandbLogger(LoggerCallback):
 
     def get_state(self) -> dict[str, object]:
         """What a restored experiment goes on with: the next step of each trial's run."""
+        self._recorder.flush()  # a row that Tune's own state counts as reported is not in this process alone any more
         return {"next_steps": {trial_id: plan.next_step for trial_id, plan in self._plans.items()}}
 
     def set_state(self, state: dict[str, Any]) -> None:

@@ -52,7 +52,8 @@ from typed_tune_wandb.settings import WandbInitKwargs
 logger = logging.getLogger(__name__)
 
 RunState = Literal["opening", "running", "finished", "failed", "interrupted", "lost"]
-# Commands are gathered this long (seconds) before they are sent: one message for many rows costs Tune's loop less.
+# Rows are gathered this long (seconds) before they are sent: many at once cost less, here and in wandb. A run's first
+# rows, and all that is no row, do not wait.
 _GATHER: Final = 0.1
 _TELL_EVERY: Final = 5.0  # seconds between two lines about what is waited for
 _MOST_RESTARTS: Final = 5  # of the process, in one experiment: what kills it each time will go on to do so
@@ -147,6 +148,7 @@ class Recorder:
         self._changed = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None
         self._restarts, self._closing = 0, False
+        self._hurry = threading.Event()  # something is queued that is not to wait for more
         self._gone = ""  # why there is no process any more
         # Held where commands go out: what the dead process may have missed is told before what is new.
         self._sending = threading.Lock()
@@ -168,7 +170,7 @@ class Recorder:
             return
         self._restarts, self._closing, self._gone = 0, False, ""
         self._process = _new_process()
-        self._commands.put(self._media)
+        self._put(self._media)
         for work in (self._send, self._listen):
             thread = threading.Thread(target=work, daemon=True, name=f"wandb-recorder-{work.__name__}")
             self._threads.append(thread)
@@ -190,7 +192,7 @@ class Recorder:
         self.start()
         with self._changed:
             self._verified = None
-            self._commands.put(Verify(key, base_url, timeout))
+            self._put(Verify(key, base_url, timeout))
             # The process itself may still be starting.
             self._changed.wait_for(lambda: self._verified is not None, timeout + 10)
             return self._verified or Verified(base_url or "the W&B server", "there was no answer in time")
@@ -213,7 +215,7 @@ class Recorder:
                 self._lose(trial_id, self._gone)
         if self._folder is not None:
             init = {**init, "dir": self._folder}
-        self._commands.put(Open(trial_id, init, dict(settings), next_step))
+        self._put(Open(trial_id, init, dict(settings), next_step))
 
     def update_config(self, trial_id: str, config: Mapping[str, object]) -> None:
         """Change values in a run's config.
@@ -222,7 +224,7 @@ class Recorder:
             trial_id: Tune's id of the trial.
             config: The values that are new.
         """
-        self._commands.put(UpdateConfig(trial_id, dict(config)))
+        self._put(UpdateConfig(trial_id, dict(config)))
 
     def log(self, trial_id: str, step: int, payload: Payload) -> None:
         """Record a row.
@@ -237,10 +239,17 @@ class Recorder:
             self._media_folder = self._media_folder or tempfile.mkdtemp(prefix="wandb-media-")
             media = {key: held(value, self._media_folder) for key, value in media.items()}
         self._commands.put(Log(trial_id, step, payload.row, media, payload.config))
+        run = self._runs.get(trial_id)
+        if run is not None and run.live and run.rows == 0:
+            self._hurry.set()
+
+    def flush(self) -> None:
+        """Send what is queued now: do not wait for more."""
+        self._hurry.set()
 
     def save_checkpoint(self, checkpoint: SaveCheckpoint) -> None:
         """Upload a checkpoint as an artifact of type ``model``; each one adds a version to it."""
-        self._commands.put(checkpoint)
+        self._put(checkpoint)
 
     def finish(self, trial_id: str, state: Literal["finished", "failed", "interrupted"]) -> None:
         """End the run of a trial as its trial ended: exit code 0, 1 or 130."""
@@ -248,7 +257,7 @@ class Recorder:
             return
         self._ending[trial_id] = state
         exit_code = {"finished": 0, "failed": 1, "interrupted": INTERRUPTED}[state]
-        self._commands.put(Finish(trial_id, exit_code))
+        self._put(Finish(trial_id, exit_code))
 
     def close(self, timeout: float, tell: Callable[[str], None] = logger.info) -> list[RunRecord]:
         """Wait until every run is up, and stop the process. A run that nobody has ended ends as interrupted.
@@ -276,7 +285,7 @@ class Recorder:
             for run in waiting:
                 self._update(run.trial_id, state="lost", problem=f"it was not up after {timeout:.0f} s")
             waiting = [self._runs[run.trial_id] for run in waiting]
-        self._commands.put(None)
+        self._put(None)
         grace = 5.0 if waiting else 30.0
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace)
@@ -291,6 +300,11 @@ class Recorder:
             self._media_folder = None
         return waiting
 
+    def _put(self, command: Command | None) -> None:
+        """Queue what is not to wait."""
+        self._commands.put(command)
+        self._hurry.set()
+
     def _unfinished(self) -> list[RunRecord]:
         return [run for run in self._runs.values() if run.live]
 
@@ -299,7 +313,8 @@ class Recorder:
         ended = False
         while not ended:
             batch = [self._commands.get()]
-            time.sleep(_GATHER)
+            self._hurry.wait(_GATHER)
+            self._hurry.clear()  # before the queue is emptied: what is put from now on hurries the next batch
             with contextlib.suppress(Empty):
                 while True:
                     batch.append(self._commands.get_nowait())
@@ -406,6 +421,8 @@ def _new_process() -> subprocess.Popen[bytes]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     # The driver may have a wandb service of its own: these runs live in one of theirs.
     environment.pop("WANDB_SERVICE", None)
+    # wandb-core is Go: on one core, a row costs it a third less, and training has the others.
+    environment.setdefault("GOMAXPROCS", "1")
     return subprocess.Popen(
         [sys.executable, "-m", "typed_tune_wandb._recording"],
         stdin=subprocess.PIPE,

@@ -336,9 +336,9 @@ def setup_wandb(
     """Open a W&B run in a Tune function, on a Ray Train worker (V1 and V2), or in a plain script.
 
     The caller has to end it, in a trial or on a worker best in a ``finally``: ``run.finish()``. Ray kills wandb's
-    service together with the process, so that a run which is still open then loses its rows: all of them offline, the
-    last ones online. In a trial, :func:`wandb_mixin` ends the run by itself. A run that is still open when the next is
-    opened is finished then.
+    service together with the process: a run that is still open then loses its last rows, those of the last second or so
+    in its local file (with wandb 0.31; all of them with an older one), and has no exit code. In a trial,
+    :func:`wandb_mixin` ends the run by itself. A run that is still open when the next is opened is finished then.
 
     In a Tune function the run's id, name and group are the trial's id, its name and the experiment's name; on a Ray
     Train V1 worker likewise, and on V2, which knows no trial, name and group are the experiment's name and wandb makes
