@@ -1,4 +1,4 @@
-"""What W&B costs a Tune experiment: without it, with Ray's own callback, and with this library's logger.
+"""What W&B costs a Tune experiment: none, Ray's own callback, wandb alone, and this library's logger.
 
 Every experiment runs in a process of its own, the variants in turn. All trials of an experiment run at once: each
 reports its first row, waits until all others have begun, and reports the rest as fast as it goes. Run it from the root
@@ -35,7 +35,7 @@ from benchmarks.common import (
 )
 
 _MODULE: Final = "benchmarks.tune_overhead"
-_VARIANTS: Final = ("none", "ray", "ours")
+_VARIANTS: Final = ("none", "ray", "bare", "ours")
 _MOST_FOR_RAY: Final = 16  # trials: its callback takes minutes beyond
 _EVENTS: Final = (
     *("setup", "on_step_begin", "on_step_end", "on_trial_start", "on_trial_restore", "on_trial_save"),
@@ -80,6 +80,35 @@ def observer(started: dict[str, float], results: list[tuple[str, float]]) -> Any
             results.append((trial.trial_id, time.time()))
 
     return Observer()
+
+
+def bare(spent: Spent) -> Any:
+    """The least that a callback can do: ``wandb.init``, ``run.log``, ``run.finish``, there and then, in Tune's loop."""
+    from ray.tune.logger import LoggerCallback
+
+    from typed_tune_wandb._recording import RECORDER_SETTINGS
+    from typed_tune_wandb.payload import ResultReader
+
+    class Bare(LoggerCallback):
+        def __init__(self) -> None:
+            self.runs: dict[str, Any] = {}
+            self.reader = ResultReader()
+
+        def log_trial_start(self, trial: Any) -> None:
+            import wandb  # as the recorder does: while the experiment runs
+
+            settings = wandb.Settings(**RECORDER_SETTINGS)
+            self.runs[trial.trial_id] = wandb.init(
+                id=trial.trial_id, project="benchmark", reinit="create_new", settings=settings, resume=None
+            )
+
+        def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
+            self.runs[trial.trial_id].log(self.reader.read(result).row, step=iteration)
+
+        def log_trial_end(self, trial: Any, failed: bool = False) -> None:
+            self.runs[trial.trial_id].finish(exit_code=int(failed))
+
+    return timed(Bare, spent)()
 
 
 def training(config: dict[str, Any]) -> None:
@@ -153,6 +182,8 @@ def _measured(variant: str, spent: Spent) -> list[Any]:
         from ray.air.integrations.wandb import WandbLoggerCallback
 
         return [timed(WandbLoggerCallback, spent)(project="benchmark")]
+    if variant == "bare":
+        return [bare(spent)]
     if variant == "ours":
         from typed_tune_wandb import WandbLogger
 
@@ -237,19 +268,22 @@ def report(done: Mapping[str, list[dict[str, float]]], trials: int, rows: int) -
     def line(label: str, key: str, digits: int, scale: float = 1.0, *, base: bool = True, goal: str = "") -> list[str]:
         value = {variant: middle(results, key) * scale for variant, results in done.items()}
         shown = cells(lambda variant: f"{value[variant]:.{digits}f}", () if base else ("none",))
-        return [label, *shown, _ratio(value, "none") if base else "", _ratio(value, "ray"), goal]
+        ratios = [_ratio(value, "none") if base else "", _ratio(value, "ray"), _ratio(value, "bare")]
+        return [label, *shown, *ratios, goal]
 
     def extra(label: str, *keys: str, goal: str = "") -> list[str]:
         total = {variant: sum(middle(results, key) for key in keys) for variant, results in done.items()}
         if "none" not in total:
-            return [label, "", "", "", "", "", goal]
+            return [label, *cells(lambda variant: "", _VARIANTS), "", "", "", goal]
         value = {variant: (amount - total["none"]) / trials for variant, amount in total.items()}
-        return [label, *cells(lambda variant: f"{value[variant]:.1f}", ("none",)), "", _ratio(value, "ray"), goal]
+        shown = cells(lambda variant: f"{value[variant]:.1f}", ("none",))
+        return [label, *shown, "", _ratio(value, "ray"), _ratio(value, "bare"), goal]
 
+    against = ("to no W&B", "to Ray's", "to bare")
     lost = {variant: [trials * rows - int(result["kept"]) for result in results] for variant, results in done.items()}
     kept = cells(lambda variant: "all" if not any(lost[variant]) else f"lost {lost[variant]}", ("none",))
     return table(
-        [f"{trials} trials", "no W&B", "Ray's callback", "WandbLogger", "to no W&B", "to Ray's", "goal"],
+        [f"{trials} trials", "no W&B", "Ray's callback", "bare `run.log`", "WandbLogger", *against, "goal"],
         [
             line("wall time of `fit()` (s)", "wall", 1, goal="≤ 1.05 of no W&B at 16"),
             line("of it, from the last trial's first result on (s)", "reporting", 1),
@@ -264,7 +298,7 @@ def report(done: Mapping[str, list[dict[str, float]]], trials: int, rows: int) -
             line("first result at Tune after the trial's start, median (s)", "arrival", 2),
             line("first row recorded after the trial's start, median (s)", "delay", 2, base=False, goal="< 0.3 at 16"),
             line("the same, worst (s)", "worst_delay", 2, base=False),
-            [f"rows kept of {trials * rows}", *kept, "", "", "all"],
+            [f"rows kept of {trials * rows}", *kept, "", "", "", "all"],
             line("CPU of the driver (s)", "driver_cpu", 1),
             line("CPU of the recorder or the actors (s)", "added_cpu", 1, base=False),
             line("CPU of wandb-core (s)", "core_cpu", 1, base=False),
@@ -275,8 +309,8 @@ def report(done: Mapping[str, list[dict[str, float]]], trials: int, rows: int) -
 
 
 def _ratio(value: Mapping[str, float], base: str) -> str:
-    """This library's figure over another variant's."""
-    if base not in value or "ours" not in value or value[base] <= 0 or value["ours"] <= 0:
+    """This library's figure over another variant's; none over next to nothing."""
+    if base not in value or "ours" not in value or value[base] < 1e-3 or value["ours"] <= 0:
         return ""
     ratio = value["ours"] / value[base]
     return f"{ratio:.2f}" if ratio > 0.1 else f"1/{1 / ratio:.0f}"

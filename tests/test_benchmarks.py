@@ -25,12 +25,12 @@ def _tables(module: str) -> list[list[str]]:
     ]
 
 
-def test_tune_overhead_compares_three_variants_and_this_library_keeps_all_rows() -> None:
+def test_tune_overhead_compares_four_variants_and_this_library_keeps_all_rows() -> None:
     """One call gives the table of all variants; every row of this library's is on disk."""
     header, _, *lines = _tables("benchmarks.tune_overhead")
     figures = {line[0]: dict(zip(header, line, strict=True)) for line in lines}
 
-    assert ["no W&B", "Ray's callback", "WandbLogger"] == header[1:4]
+    assert ["no W&B", "Ray's callback", "bare `run.log`", "WandbLogger"] == header[1:5]
     assert "all" == figures["rows kept of 10"]["WandbLogger"]
     assert figures["wall time of `fit()` (s)"]["no W&B"]
     assert float(figures["inside the callback, in Tune's loop (s)"]["WandbLogger"]) > 0

@@ -65,6 +65,38 @@ def test_every_row_of_every_run_is_recorded_once_and_in_order(recorder: Recorder
     assert "training_iteration" == runs["r0"].metrics["*"]
 
 
+def test_only_later_rows_are_gathered(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody waits for is sent at once: opening, first rows, what is flushed, the end."""
+    monkeypatch.setattr("typed_tune_wandb.recorder._GATHER", 3600)
+    recorder.open("r", init(tmp_path, "r"), {})
+    wait_for(lambda: recorder.runs["r"].state == "running")
+    recorder.log("r", 1, Payload({"loss": 1}))
+    wait_for(lambda: recorder.runs["r"].rows == 1)
+    recorder.log("r", 2, Payload({"loss": 2}))
+    recorder.flush()
+    wait_for(lambda: recorder.runs["r"].rows == 2)
+    recorder.log("r", 3, Payload({"loss": 3}))
+    recorder.finish("r", "finished")
+    wait_for(lambda: recorder.runs["r"].state == "finished")
+    assert [] == recorder.close(timeout=60)
+    assert [1, 2, 3] == read_runs(tmp_path)["r"].rows("loss")
+
+
+@pytest.mark.parametrize("said", [None, "3"])
+def test_wandb_core_has_one_core_unless_told_otherwise(
+    said: str | None, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By Go's own variable, in that process alone; a user's value counts."""
+    monkeypatch.delenv("GOMAXPROCS", raising=False)
+    if said:
+        monkeypatch.setenv("GOMAXPROCS", said)
+    recorder.open("r", init(tmp_path, "r"), {})
+    wait_for(lambda: recorder.runs["r"].state == "running")
+    (pid,) = _descendants(os.getpid(), b"wandb-core")
+    assert f"GOMAXPROCS={said or 1}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert said == os.environ.get("GOMAXPROCS")
+
+
 def test_a_run_that_nobody_ended_ends_as_interrupted(recorder: Recorder, tmp_path: Path) -> None:
     """``close`` does not wait for more rows that will never come."""
     recorder.open("r", init(tmp_path, "r"), {})
