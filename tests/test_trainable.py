@@ -345,9 +345,6 @@ def test_a_paused_trial_continues_its_run(tmp_path: Path) -> None:
     assert 2 == len(run.files) == len(set(run.rows("pid")))
 
 
-@pytest.mark.skipif(
-    "x_transaction_log_flush_interval" not in wandb.Settings.model_fields, reason="this wandb writes when it likes"
-)
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_run_that_nobody_ends_keeps_its_rows(killed: bool, tmp_path: Path) -> None:
     """No ``run.finish()``, or no chance for it: what is older than a second is in the run's file."""

@@ -337,7 +337,7 @@ def setup_wandb(
 
     The caller has to end it, in a trial or on a worker best in a ``finally``: ``run.finish()``. Ray kills wandb's
     service together with the process: a run that is still open then loses its last rows, those of the last second or so
-    in its local file (with wandb 0.31; all of them with an older one), and has no exit code. In a trial,
+    in its local file, and has no exit code. In a trial,
     :func:`wandb_mixin` ends the run by itself. A run that is still open when the next is opened is finished then.
 
     In a Tune function the run's id, name and group are the trial's id, its name and the experiment's name; on a Ray
