@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from tests.offline import OfflineRun, read_file, read_runs
-from typed_tune_wandb._messages import SaveCheckpoint
+from typed_tune_wandb._messages import Finish, Finished, Open, SaveCheckpoint
+from typed_tune_wandb._recording import RunKeeper
 from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recorder import Recorder
 from typed_tune_wandb.settings import WandbInitKwargs
@@ -82,6 +83,17 @@ def test_only_later_rows_are_gathered(recorder: Recorder, tmp_path: Path, monkey
     assert [1, 2, 3] == read_runs(tmp_path)["r"].rows("loss")
 
 
+def test_an_end_is_told_once(tmp_path: Path) -> None:
+    """The process may be closed while a run is ending: that is no second end, and the run is not lost."""
+    told: list[object] = []
+    keeper = RunKeeper(told.append)
+    for command in (Open("r", init(tmp_path, "r"), {}), Finish("r", 0)):
+        keeper.carry_out(command)
+    keeper.end_all(130)
+    assert [Finished("r")] == [event for event in told if isinstance(event, Finished)]
+    assert 0 == read_runs(tmp_path)["r"].exit_code
+
+
 @pytest.mark.parametrize("said", [None, "3"])
 def test_wandb_core_has_one_core_unless_told_otherwise(
     said: str | None, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -92,7 +104,7 @@ def test_wandb_core_has_one_core_unless_told_otherwise(
         monkeypatch.setenv("GOMAXPROCS", said)
     recorder.open("r", init(tmp_path, "r"), {})
     wait_for(lambda: recorder.runs["r"].state == "running")
-    (pid,) = _descendants(os.getpid(), b"wandb-core")
+    (pid,) = _recorders(b"wandb-core")
     assert f"GOMAXPROCS={said or 1}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     assert said == os.environ.get("GOMAXPROCS")
 
@@ -268,9 +280,8 @@ def test_a_killed_process_costs_no_row(
         if step in (100, 300):
             wait_for(lambda: recorder.runs["a"].rows > 50)
             # The one before may still be read back, by a wandb-core of its own.
-            wait_for(lambda: len(_descendants(os.getpid(), victim)) == 1)
-            (pid,) = _descendants(os.getpid(), victim)
-            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda: len(_recorders(victim)) == 1)
+            os.kill(_recorders(victim)[0], signal.SIGKILL)
     recorder.finish("a", "finished")
     recorder.finish("b", "failed")
     assert [] == recorder.close(timeout=60)
@@ -312,6 +323,12 @@ def _rows_in(path: Path) -> int:
     runs: dict[str, OfflineRun] = {}
     read_file(path, runs)
     return sum(len(run.history) for run in runs.values())
+
+
+def _recorders(named: bytes) -> list[int]:
+    """The recorder's process or its wandb-core: another test may have left this process a wandb-core of its own."""
+    recorders = _descendants(os.getpid(), b"_recording")
+    return recorders if named == b"_recording" else [core for pid in recorders for core in _descendants(pid, named)]
 
 
 def _descendants(pid: int, named: bytes = b"") -> list[int]:

@@ -353,8 +353,7 @@ class RunKeeper:
     def _finish(self, live: _LiveRun, command: Finish) -> None:
         run, live.run = live.run, None
         if run is None:
-            self._emit(Finished(command.trial_id, "it was never open"))
-            return
+            return  # it has ended, or could not be opened: that is told
         problem, log = None, Path(run.settings.log_internal)
         try:
             run.finish(exit_code=command.exit_code)
