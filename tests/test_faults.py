@@ -14,7 +14,8 @@ from typing import Any, cast
 import pytest
 
 from tests.offline import read_file, read_runs
-from tests.test_recorder import _descendants, wait_for
+from tests.processes import descendants
+from tests.test_recorder import wait_for
 from tests.wandb_server import WandbServer
 from tests.wandb_server.faults import Fault
 from typed_tune_wandb.payload import Payload
@@ -124,7 +125,7 @@ def test_a_killed_process_costs_no_row(victim: bytes, wandb_server: WandbServer,
     """The run is continued where the server has it: each row arrives once, and it ends as its trial."""
     opens(recorder, "r")
     logs(recorder, "r", 1, 60, 0.03)
-    (pid,) = _descendants(os.getpid(), victim)
+    (pid,) = descendants(os.getpid(), victim)
     os.kill(pid, signal.SIGKILL)
     logs(recorder, "r", 61, 120, 0.03)
     recorder.finish("r", "failed")

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.offline import OfflineRun, read_file, read_runs
+from tests.processes import descendants
 from typed_tune_wandb._messages import Finish, Finished, Open, SaveCheckpoint
 from typed_tune_wandb._recording import RunKeeper
 from typed_tune_wandb.payload import Payload
@@ -182,18 +183,18 @@ def test_the_recorder_is_one_process_and_wandb_core_whatever_the_number_of_runs(
     recorder: Recorder, tmp_path: Path
 ) -> None:
     """32 open runs: two processes more, two threads more here."""
-    before = len(_descendants(os.getpid()))
+    before = len(descendants(os.getpid()))
     for number in range(32):
         recorder.open(f"r{number}", init(tmp_path, f"r{number}"), {})
     wait_for(lambda: all(run.state == "running" for run in recorder.runs.values()))
-    assert 2 == len(_descendants(os.getpid())) - before
+    assert 2 == len(descendants(os.getpid())) - before
 
 
 def test_a_hundred_restarts_leave_nothing_behind(recorder: Recorder, tmp_path: Path) -> None:
     """100 ended runs later, the process has about as many open files and threads as after the first."""
 
     def held() -> tuple[int, int]:
-        pids = [str(pid) for pid in _descendants(os.getpid())]
+        pids = [str(pid) for pid in descendants(os.getpid())]
         files = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
         return files, sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids[:1])
 
@@ -254,7 +255,7 @@ def test_runs_of_a_driver_that_is_killed_are_kept_and_end_as_interrupted(tmp_pat
     )
     assert driver.stdout is not None
     assert driver.stdout.readline() == b"ready\n"
-    children = _descendants(driver.pid)
+    children = descendants(driver.pid)
     assert 2 == len(children)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
@@ -307,7 +308,7 @@ def test_a_process_that_dies_again_and_again_loses_its_runs(
     path = recorder.runs["r"].path
 
     def killed() -> bool:
-        for pid in _descendants(os.getpid(), b"_recording"):
+        for pid in descendants(os.getpid(), b"_recording"):
             os.kill(pid, signal.SIGKILL)
         return recorder.runs["r"].state == "lost"
 
@@ -328,19 +329,5 @@ def _rows_in(path: Path) -> int:
 
 def _recorders(named: bytes) -> list[int]:
     """The recorder's process or its wandb-core: another test may have left this process a wandb-core of its own."""
-    recorders = _descendants(os.getpid(), b"_recording")
-    return recorders if named == b"_recording" else [core for pid in recorders for core in _descendants(pid, named)]
-
-
-def _descendants(pid: int, named: bytes = b"") -> list[int]:
-    """The processes below one, recorder first; those with something in their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid and path.read_text().rpartition(")")[2].split()[0] != "Z":
-            child = int(path.parent.name)
-            found += [child] * (named in Path(f"/proc/{child}/cmdline").read_bytes()) + _descendants(child, named)
-    return found
+    recorders = descendants(os.getpid(), b"_recording")
+    return recorders if named == b"_recording" else [core for pid in recorders for core in descendants(pid, named)]

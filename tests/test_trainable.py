@@ -20,6 +20,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 
 from tests.offline import OfflineRun, read_runs
+from tests.processes import descendants
 from typed_tune_wandb import WandbLogger, WandbSettingsError, WandbTrainableMixin, setup_wandb, wandb_mixin
 from typed_tune_wandb._trial_run import hand_over
 
@@ -343,6 +344,46 @@ def test_a_paused_trial_continues_its_run(tmp_path: Path) -> None:
     (run,) = runs.values()
     assert ([1, 2], 0) == (run.rows("count"), run.exit_code)
     assert 2 == len(run.files) == len(set(run.rows("pid")))
+
+
+class Witness(tune.Trainable):
+    """Stands before a mixin: notes which wandb-core lives on where Ray ends the process, and all of its children."""
+
+    def __init__(self, config: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        self._notes = Path(config["notes"])
+        try:
+            super().__init__(config, *args, **kwargs)
+        except BaseException:
+            self._note()
+            raise
+
+    def stop(self) -> None:
+        super().stop()
+        self._note()
+
+    def _note(self) -> None:
+        self._notes.write_text(str(len(descendants(os.getpid(), b"wandb-core"))))
+
+
+class FailsAtOnce(Mixed):
+    def setup(self, config: dict[str, Any]) -> None:
+        raise ValueError("on purpose")
+
+
+@pytest.mark.parametrize(
+    ("trainable", "exit_code"),
+    [(wandb_mixin(reports), 0), (Mixed, 0), (FailsAtOnce, 1)],
+    ids=["function", "class", "setup"],
+)
+def test_a_trials_process_ends_after_its_runs_file(trainable: Any, exit_code: int, tmp_path: Path) -> None:
+    """``run.finish()`` comes back before wandb-core has closed the file, and Ray kills that with the process."""
+    if isinstance(trainable, type):
+        trainable = type(trainable.__name__, (Witness, trainable), {})
+    else:
+        trainable.__mixins__ = (Witness, *trainable.__mixins__)
+    runs, _ = fit(trainable, {"notes": str(tmp_path / "notes")}, tmp_path, stop={"training_iteration": 2})
+    (run,) = runs.values()
+    assert (exit_code, "0") == (run.exit_code, (tmp_path / "notes").read_text())
 
 
 @pytest.mark.parametrize("killed", [False, True])

@@ -254,10 +254,11 @@ def _teardown() -> None:
 
 
 class LiveRun:
-    """An open run, to be ended once, by whoever comes first."""
+    """A run that is open from the start, to be ended once, by whoever comes first; arguments of :func:`open_run`."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, settings: WandbSettings, config: Mapping[str, object], identity: Identity) -> None:
+        self.run = open_run(settings, config, identity)
+        self._in_trial = identity != Identity()
         self._claim = threading.Lock()
         self._ended = threading.Event()
 
@@ -275,6 +276,15 @@ class LiveRun:
     def wait(self, timeout: float) -> bool:
         """Wait until it has ended, at most ``timeout`` seconds; whether it has."""
         return self._ended.wait(timeout)
+
+    def leave(self) -> None:
+        """Wait for the file of a run that has ended: its trial's process ends next, and has no other use of wandb.
+
+        ``run.finish()`` comes back while wandb's service still writes the last of it (seen in wandb 0.31). Ray kills
+        that service with the worker.
+        """
+        if self._in_trial and self._ended.is_set():
+            _teardown()
 
 
 def exit_code_of(error: BaseException) -> int:

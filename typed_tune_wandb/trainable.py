@@ -114,8 +114,12 @@ class WandbTrainableMixin(_OnDriver):
 
     def __init__(self, config: dict[str, Any] | None = None, *args: Any, **kwargs: Any) -> None:
         bare = self._open(config or {})
-        with failing_with(self._live):
-            super().__init__(bare, *args, **kwargs)
+        try:
+            with failing_with(self._live):
+                super().__init__(bare, *args, **kwargs)
+        except BaseException:
+            self._live.leave()
+            raise
 
     def train(self) -> dict[str, Any]:
         """Do an iteration, as Tune asks for it."""
@@ -145,9 +149,12 @@ class WandbTrainableMixin(_OnDriver):
 
     def stop(self) -> None:
         """Clean up and end the run."""
-        with failing_with(self._live):
-            super().stop()
-        self._live.end(0)
+        try:
+            with failing_with(self._live):
+                super().stop()
+            self._live.end(0)
+        finally:
+            self._live.leave()
 
     def _open(self, config: dict[str, Any]) -> dict[str, Any]:
         """Open the run of the trial that a config is of; returns the config less the entry."""
@@ -158,7 +165,7 @@ class WandbTrainableMixin(_OnDriver):
         identity = Identity(trial.trial_id, trial.trial_name, trial.experiment_name) if trial else Identity()
         bare = without_entry(config)
         shown = {key: value for key, value in bare.items() if key not in (TRIAL_INFO, STDOUT_FILE, STDERR_FILE)}
-        self._live = LiveRun(open_run(settings_of(config), shown, identity))
+        self._live = LiveRun(settings_of(config), shown, identity)
         self.wandb = self._live.run
         return bare
 
@@ -183,8 +190,10 @@ class _FunctionMixin(_OnDriver):
             super().stop()
         finally:
             live = _FunctionMixin.live
-            if live is not None and not live.wait(LONGEST_FINISH):
-                live.end(0)
+            if live is not None:
+                if not live.wait(LONGEST_FINISH):
+                    live.end(0)
+                live.leave()
 
 
 @overload
@@ -286,7 +295,7 @@ def _function_run(config: Mapping[str, object]) -> Iterator[dict[str, object]]:
     # With reuse_actors, Ray lets the next trial fail where a function is not over after these seconds.
     os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", str(LONGEST_FINISH))
     bare = without_entry(config)
-    live = LiveRun(open_run(settings_of(config), bare, identity))
+    live = LiveRun(settings_of(config), bare, identity)
     _FunctionMixin.live = live
     with failing_with(live):
         yield bare
@@ -337,8 +346,9 @@ def setup_wandb(
 
     The caller has to end it, in a trial or on a worker best in a ``finally``: ``run.finish()``. Ray kills wandb's
     service together with the process: a run that is still open then loses its last rows, those of the last second or so
-    in its local file, and has no exit code. In a trial,
-    :func:`wandb_mixin` ends the run by itself. A run that is still open when the next is opened is finished then.
+    in its local file, and has no exit code. ``run.finish()`` comes back a moment before the local file is closed: where
+    the process ends right then and the file counts (offline), call ``wandb.teardown()`` after it. In a trial,
+    :func:`wandb_mixin` does all this by itself. A run that is still open when the next is opened is finished then.
 
     In a Tune function the run's id, name and group are the trial's id, its name and the experiment's name; on a Ray
     Train V1 worker likewise, and on V2, which knows no trial, name and group are the experiment's name and wandb makes
