@@ -2,8 +2,9 @@
 
 Switched on by ``plugins = typed_tune_wandb.mypy_plugin``. What stands under ``"wandb"`` in the config of ``tune.run``,
 ``legacy.run``, ``tune.Experiment`` and ``tune.Tuner``, or in its ``"logger_config"``, is held against
-:class:`~typed_tune_wandb.WandbConfigDict`, key by key, where it is written: in the call, or bound to a variable of the
-same file. A search value is held against its key by each of its values.
+:class:`~typed_tune_wandb.WandbConfigDict`, key by key, where it is written: in the call, or elsewhere in the same file,
+bound to a variable or an attribute or returned by a function. A search value is held against its key by each of its
+values.
 
 mypy has no stable interface for plugins. This one was run with mypy 1.15 to 2.4; all that it uses of mypy is in this
 module, and beyond the documented hooks that is the tree of the checked file (``TypeChecker.tree``).
@@ -23,10 +24,13 @@ from mypy.messages import format_type
 from mypy.nodes import (
     AssignmentStmt,
     CallExpr,
+    ClassDef,
     ConditionalExpr,
+    Decorator,
     DictExpr,
     Expression,
     ExpressionStmt,
+    FuncDef,
     Import,
     ImportAll,
     ImportFrom,
@@ -39,7 +43,9 @@ from mypy.nodes import (
     Node,
     OperatorAssignmentStmt,
     OpExpr,
+    OverloadedFuncDef,
     RefExpr,
+    ReturnStmt,
     SetExpr,
     StarExpr,
     Statement,
@@ -86,6 +92,7 @@ _OF_NUMBERS: Final = {
 _NEVER_AN_ENTRY: Final = {f"builtins.{name}" for name in ("str", "bytes", "int", "float", "bool", "list", "set")}
 
 _Item: TypeAlias = tuple[Expression, Expression]
+_Sources: TypeAlias = frozenset[SymbolNode | None]
 
 
 def plugin(version: str) -> type[Plugin]:
@@ -128,12 +135,18 @@ def _check_call(parameter: str, plugin: WandbPlugin, call: FunctionContext) -> T
 
 
 class _Bindings:
-    """What a file binds to its variables, and stores under their keys."""
+    """What a file binds to its variables and attributes, stores under their keys, and returns from its functions."""
 
     def __init__(self, file: MypyFile) -> None:
-        self.values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
         self.items: dict[SymbolNode | None, list[_Item]] = defaultdict(list)
-        for statement in _statements(file):
+        self._values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
+        self._classes: dict[SymbolNode | None, TypeInfo] = {}
+        statements = [*_statements(file)]
+        for statement in statements:
+            if isinstance(statement, FuncDef) and statement.info and statement.arguments:
+                # The first parameter of a method, so that self.x is found; of a nested function there is no info.
+                self._classes[statement.arguments[0].variable] = statement.info
+        for statement in statements:
             if isinstance(statement, AssignmentStmt):
                 for target in statement.lvalues:
                     self._bind(target, statement.rvalue)
@@ -143,20 +156,58 @@ class _Bindings:
                 self._bind(updated, statement.expr)
 
     def _bind(self, target: Expression, value: Expression) -> None:
-        if isinstance(target, NameExpr) and target.node:
-            self.values[target.node].append(value)
-        elif isinstance(target, IndexExpr) and isinstance(target.base, NameExpr) and target.base.node:
-            self.items[target.base.node].append((target.index, value))
+        if isinstance(target, IndexExpr):
+            self.items[self.source(target.base)].append((target.index, value))
+        else:
+            self._values[self.source(target)].append(value)
+
+    def source(self, expression: Expression) -> SymbolNode | None:
+        """The variable or attribute that an expression names, or the function or property whose result it is."""
+        if isinstance(expression, CallExpr):
+            made = self._named(expression.callee)
+            return made if isinstance(made, FuncDef) else None
+        made = self._named(expression)
+        return made if isinstance(made, Var) or (isinstance(made, FuncDef) and made.is_property) else None
+
+    def values(self, source: SymbolNode | None) -> list[Expression]:
+        """The expressions that make what a source names."""
+        if not isinstance(source, FuncDef):
+            return self._values[source] if source else []
+        if source.is_generator or source.is_coroutine:
+            return []
+        returns = [line.expr for line in _statements(source, nested=False) if isinstance(line, ReturnStmt)]
+        return [made for made in returns if made]
+
+    def _named(self, expression: Expression) -> SymbolNode | None:
+        found = expression.node if isinstance(expression, RefExpr) else None
+        if isinstance(expression, MemberExpr) and (owner := self._class_of(expression.expr)):
+            symbol = owner.get(expression.name)
+            found = symbol.node if symbol else None
+        # mypy keeps those decorators apart that leave a function's result what it is: property, staticmethod, ...
+        return found.func if isinstance(found, Decorator) and not found.decorators else found
+
+    def _class_of(self, expression: Expression) -> TypeInfo | None:
+        """The class that an expression names, or whose instance it is: as far as names tell, no type is inferred."""
+        if isinstance(expression, CallExpr):
+            return self._class_of(expression.callee)
+        node = expression.node if isinstance(expression, NameExpr) else None
+        instance = get_proper_type(node.type) if isinstance(node, Var) else None
+        known = instance.type if isinstance(instance, Instance) else None
+        return node if isinstance(node, TypeInfo) else self._classes.get(node, known)
 
 
-def _statements(node: Node) -> Iterator[Statement]:
-    """Every statement in a file or a block. mypy's own visitors, being compiled, cannot be subclassed from outside."""
+def _statements(node: Node, *, nested: bool = True) -> Iterator[Statement]:
+    """Every statement in a file, a function or a block; with or without those of the functions and classes in it.
+
+    mypy's own visitors, being compiled, cannot be subclassed from outside.
+    """
     for part in ("defs", "body", "bodies", "else_body", "handlers", "finally_body", "func", "impl"):
         inner = getattr(node, part, None)
         for statement in inner if isinstance(inner, list) else [inner]:
             if isinstance(statement, Statement):
                 yield statement
-                yield from _statements(statement)
+                if nested or not isinstance(statement, (FuncDef, Decorator, OverloadedFuncDef, ClassDef)):
+                    yield from _statements(statement, nested=nested)
 
 
 class _Check:
@@ -195,7 +246,7 @@ class _Check:
         """What stands under a key."""
         return [value for key, value in self._items(mapping) if isinstance(key, StrExpr) and key.value == name]
 
-    def _items(self, mapping: Expression, seen: frozenset[SymbolNode | None] = frozenset()) -> Iterator[_Item]:
+    def _items(self, mapping: Expression, seen: _Sources = frozenset()) -> Iterator[_Item]:
         """The keys and values of an expression that makes a dict, wherever they are written in this file."""
         if isinstance(mapping, DictExpr):
             for key, value in mapping.items:
@@ -209,47 +260,49 @@ class _Check:
         elif isinstance(mapping, ConditionalExpr):
             yield from self._items(mapping.if_expr, seen)
             yield from self._items(mapping.else_expr, seen)
-        elif isinstance(mapping, NameExpr) and mapping.node not in seen and not _is_checked_by_mypy(mapping.node):
-            for bound in self._bindings.values[mapping.node]:
-                yield from self._items(bound, seen | {mapping.node})
-            yield from self._bindings.items[mapping.node]
+        elif (source := self._bindings.source(mapping)) and source not in seen and not _is_checked_by_mypy(source):
+            for made in self._bindings.values(source):
+                yield from self._items(made, seen | {source})
+            yield from self._bindings.items[source]
 
-    def _values(self, expression: Expression) -> list[Expression]:
+    def _values(self, expression: Expression, seen: _Sources = frozenset()) -> list[Expression]:
         """The values that an expression can have in a trial: those of a search value, or itself."""
-        if isinstance(expression, NameExpr):
-            bound = [value for value in self._bindings.values[expression.node] if _is_search(value)]
-            if bound:
-                return [value for search in bound for value in self._values(search)]
+        source = self._bindings.source(expression)
+        searches = [made for made in self._bindings.values(source) if _is_search(made) and source not in seen]
+        seen |= {source}
+        if searches:
+            return [value for search in searches for value in self._values(search, seen)]
         if isinstance(expression, ListExpr):
             # Tune finds search values in lists as well. The items of a list are of one type: all go into one.
-            flat = ListExpr([value for item in expression.items for value in self._values(item)])
+            flat = ListExpr([value for item in expression.items for value in self._values(item, seen)])
             flat.set_line(expression)
             return [flat]
         name = _search_name(expression)
         if name in _OF_ITEMS or (name and isinstance(expression, DictExpr)):
-            return [value for item in self._elements(_argument(expression)) for value in self._values(item)]
+            return [value for item in self._elements(_argument(expression)) for value in self._values(item, seen)]
         if name == _OF_FUNCTION:
-            return self._returned(_argument(expression))
+            return self._returned(_argument(expression), seen)
         if name in _OF_NUMBERS:
             return [TempNode(self._checker.named_generic_type(_OF_NUMBERS[name], []), context=expression)]
         return [self._sampled(expression)]
 
     def _elements(self, sequence: Expression | None) -> list[Expression]:
         """The items of what ``tune.choice`` and ``tune.grid_search`` take."""
+        if sequence is None:
+            return []
         if isinstance(sequence, (ListExpr, TupleExpr, SetExpr)):
             return [item for item in sequence.items if not isinstance(item, StarExpr)]
-        if isinstance(sequence, NameExpr):
-            bound = self._bindings.values[sequence.node]
-            if len(bound) == 1 and isinstance(bound[0], (ListExpr, TupleExpr, SetExpr)):
-                return self._elements(bound[0])
-        found = self._type(sequence) if sequence else None
+        made = self._bindings.values(self._bindings.source(sequence))
+        if len(made) == 1 and isinstance(made[0], (ListExpr, TupleExpr, SetExpr)):
+            return self._elements(made[0])
+        found = self._type(sequence)
         known = isinstance(found, Instance) and len(found.args) == 1
-        return [TempNode(found.args[0], context=sequence)] if sequence and known and isinstance(found, Instance) else []
+        return [TempNode(found.args[0], context=sequence)] if known and isinstance(found, Instance) else []
 
-    def _returned(self, function: Expression | None) -> list[Expression]:
+    def _returned(self, function: Expression | None, seen: _Sources) -> list[Expression]:
         """What the function of a ``tune.sample_from`` returns."""
         if isinstance(function, LambdaExpr):
-            return self._values(function.expr())
+            return self._values(function.expr(), seen)
         found = self._type(function) if function else None
         return [TempNode(found.ret_type, context=function)] if isinstance(found, CallableType) else []
 
@@ -275,8 +328,11 @@ class _Check:
         return get_proper_type(self._checker.get_expression_type(expression))
 
 
-def _is_checked_by_mypy(variable: SymbolNode | None) -> bool:
-    return isinstance(variable, Var) and isinstance(get_proper_type(variable.type), TypedDictType)
+def _is_checked_by_mypy(source: SymbolNode) -> bool:
+    """Whether it is declared as a TypedDict: then mypy itself has checked what is written there."""
+    declared = get_proper_type(source.type) if isinstance(source, (Var, FuncDef)) else None
+    made = get_proper_type(declared.ret_type) if isinstance(declared, CallableType) else declared
+    return isinstance(made, TypedDictType)
 
 
 def _name(expression: Expression) -> str:

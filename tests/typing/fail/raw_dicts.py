@@ -121,3 +121,79 @@ if base:
 else:
     chosen = {"entity": 1}  # error: mypy[typeddict-item]
 legacy.run(train, config={"wandb": chosen})
+
+
+# Made by a function or a method, or held by an object.
+def space(lr: float) -> dict[str, Any]:
+    """Both branches, and what is added to either."""
+
+    def unrelated() -> dict[str, Any]:
+        return {"wandb": {"tags": "abc"}}
+
+    if lr > 1:
+        return {"wandb": {"tags": "abc"}, **unrelated_entry()}  # error: mypy[typeddict-item]
+    result: dict[str, Any] = {"lr": lr}
+    result["wandb"] = {"projct": "a"}  # error: mypy[typeddict-unknown-key]
+    return result
+
+
+def unrelated_entry() -> dict[str, Any]:
+    return {"lr": 0.1}
+
+
+def again(depth: int) -> dict[str, Any]:
+    return again(depth - 1) if depth else {"wandb": {"id": 1}}  # error: mypy[typeddict-item]
+
+
+tune.Tuner(train, param_space=space(0.1))
+tune.Tuner(train, param_space=again(3))
+
+
+class Search:
+    shared: dict[str, Any] = {"wandb": {"entity": 1}}  # error: mypy[typeddict-item]
+
+    def __init__(self) -> None:
+        self.space: dict[str, Any] = {"lr": 0.1}
+        self.space["wandb"] = {"group": 1}  # error: mypy[typeddict-item]
+        self.entry = {
+            "project": 1,  # error: mypy[typeddict-item]
+        }
+        self.mode = tune.choice(["online", "ofline"])  # error: mypy[typeddict-item]
+
+    def made(self) -> dict[str, Any]:
+        return {"wandb": {"notes": 1}}  # error: mypy[typeddict-item]
+
+    @staticmethod
+    def fixed() -> dict[str, Any]:
+        return {"wandb": {"name": 1}}  # error: mypy[typeddict-item]
+
+    @property
+    def current(self) -> dict[str, Any]:
+        return {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
+
+    def run(self) -> None:
+        tune.Tuner(train, param_space=self.space)
+        tune.Tuner(train, param_space=self.made())
+        tune.Tuner(train, param_space=self.shared)
+        tune.Tuner(train, param_space={"wandb": {**self.entry, "mode": self.mode}})
+
+
+tune.Tuner(train, param_space=Search.shared)
+tune.Tuner(train, param_space=Search.fixed())
+tune.Tuner(train, param_space=Search().current)
+
+
+# In terms of itself.
+looped: Any = "first"
+looped = tune.choice([looped, 1])  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": {"name": looped}})
+wrapped: dict[str, Any] = {"wandb": {"name": 1}}  # error: mypy[typeddict-item]
+wrapped = {**wrapped, "lr": 0.1}
+tune.Tuner(train, param_space=wrapped)
+
+
+def picked() -> Any:
+    return tune.choice([picked(), 1])  # error: mypy[typeddict-item]
+
+
+tune.Tuner(train, param_space={"wandb": {"name": picked()}})

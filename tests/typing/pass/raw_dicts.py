@@ -108,6 +108,39 @@ def of_somewhere(entry: dict[str, Any], words: list[str]) -> None:
     tune.run(train, config={"wandb": {**{name: name for name in words}}})
 
 
+# Made by a function, or held by an object.
+class Search:
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.space = {"lr": 0.1, "wandb": {"project": "mnist", "mode": tune.choice(modes)}}
+        self.given = given
+        self.unused = {"wandb": {"projct": 3}}
+
+    def made(self) -> dict[str, Any]:
+        def inner() -> dict[str, Any]:
+            return {"wandb": {"projct": 3}}
+
+        return {"wandb": {"tags": list(inner())}}
+
+    def run(self) -> None:
+        tune.Tuner(train, param_space=self.space)
+        tune.Tuner(train, param_space=self.given)
+        tune.Tuner(train, param_space=self.made())
+        tune.Tuner(train, param_space={"wandb": self.given})
+
+
+def annotated_entry() -> WandbConfigDict:
+    return {"project": "mnist"}
+
+
+def parsed(words: list[str]) -> dict[str, Any]:
+    return {"wandb": {word: word for word in words}}
+
+
+tune.Tuner(train, param_space={"wandb": annotated_entry()})
+tune.Tuner(train, param_space=parsed(["project=mnist"]))
+tune.Tuner(train, param_space={"wandb": {"dir": os.fspath(Path.cwd()), "name": name_of({"lr": 0.1})}})
+
+
 # What has nothing to do with Tune is none of the plugin's.
 other = {"wandb": {"projct": 3}}
 print(other)
