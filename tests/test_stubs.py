@@ -20,8 +20,10 @@ from types import ModuleType
 from typing import NamedTuple
 
 import pytest
+import ray.tune
 
 STUBS = Path(__file__).parents[1] / "stubs"
+EXAMPLES = Path(ray.tune.__path__[0]) / "examples"
 PROGRAMS = STUBS / "programs"
 CHECKED_FOR = (2, 60)
 """The Ray release that the stubs describe; stubs/README.md names it too."""
@@ -214,6 +216,26 @@ def test_correct_programs_pass_without_the_stubs(mypy_without: set[Complaint], p
 def test_correct_programs_import() -> None:
     """What the correct program asks of Ray at runtime, annotations aside, is there."""
     assert "tuner_with_asha" in runpy.run_path(str(PROGRAMS / "correct.py"))
+
+
+def test_rays_own_examples_stay_correct(tmp_path: Path) -> None:
+    """The stubs take errors away, and add none but where a checkpoint that may be None is asked for twice."""
+    examples = {path.name: path.read_text() for path in EXAMPLES.glob("*.py")}
+    assert len(examples) > 20
+    for name, source in examples.items():
+        (tmp_path / name).write_text(source)
+    options = ("--check-untyped-defs", "--ignore-missing-imports", "--no-error-summary", "--config-file=")
+    found = {}
+    for stubs in (STUBS, tmp_path / "none"):
+        cache = f"--cache-dir={stubs.name}"
+        done = run("mypy", *options, cache, *examples, cwd=tmp_path, MYPYPATH=str(stubs))
+        found[stubs] = {line for line in done.stdout.splitlines() if " error: " in line}
+    with_stubs, without = found.values()
+    assert without - with_stubs
+    added = {tuple(line.split(":")[:2]) for line in with_stubs - without}
+    assert {"with loaded_checkpoint.as_directory() as"} >= {
+        examples[name].splitlines()[int(line) - 1].strip().rpartition(" ")[0] for name, line in added
+    }
 
 
 # --- what the stubs know ---
