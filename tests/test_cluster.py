@@ -29,7 +29,7 @@ def three_nodes() -> Iterator[None]:
 
 @pytest.mark.usefixtures("three_nodes")
 def test_trials_of_all_nodes_are_recorded_from_the_driver(tmp_path: Path) -> None:
-    """Two nodes train, the third drives: each trial's run has every row, on the driver's disk."""
+    """Two nodes train, at least one of them not the driver's: each trial's run has every row, on the driver's disk."""
 
     # Defined here, it is sent to the nodes as it is: they do not know this file.
     def train(config: dict[str, Any]) -> None:
@@ -48,5 +48,4 @@ def test_trials_of_all_nodes_are_recorded_from_the_driver(tmp_path: Path) -> Non
         assert [step * run.config["lr"] for step in range(20)] == run.rows("loss")
         assert ("finished", 0) == (logger.runs[run.id].state, run.exit_code)
     nodes = {node for run in runs.values() for node in run.rows("node")}
-    assert 2 == len(nodes)
-    assert ray.get_runtime_context().get_node_id() not in nodes
+    assert 2 == len(nodes)  # of three: which of them the driver is on, Ray chooses
