@@ -1,7 +1,7 @@
 """A mypy plugin that checks the W&B entry of a raw config, without an annotation.
 
-Switched on by ``plugins = typed_tune_wandb.mypy_plugin``. What stands under ``"wandb"`` in the config of ``tune.run``,
-``legacy.run``, ``tune.Experiment`` and ``tune.Tuner``, or in its ``"logger_config"``, is held against
+Switched on by ``plugins = typed_tune_wandb.mypy_plugin``. What stands under ``"wandb"``, or in the ``"logger_config"``,
+of the config of ``tune.run``, ``legacy.run``, ``tune.Experiment``, ``tune.Tuner`` and ``Tuner.restore`` is held against
 :class:`~typed_tune_wandb.WandbConfigDict`, key by key, where it is written: in the call, or elsewhere in the same file,
 bound to a variable or an attribute or returned by a function. A search value is held against its key by each of its
 values.
@@ -56,7 +56,7 @@ from mypy.nodes import (
     TypeInfo,
     Var,
 )
-from mypy.plugin import FunctionContext, Plugin
+from mypy.plugin import FunctionContext, MethodContext, Plugin
 from mypy.types import (
     AnyType,
     CallableType,
@@ -78,6 +78,7 @@ _CONFIG_OF: Final = {
     "ray.tune.tune.run": "config",
     "ray.tune.experiment.experiment.Experiment": "config",
     "ray.tune.tuner.Tuner": "param_space",
+    "ray.tune.tuner.Tuner.restore": "param_space",
     "typed_tune_wandb.legacy.run": "config",
 }
 
@@ -91,6 +92,7 @@ _OF_NUMBERS: Final = {
 }
 _NEVER_AN_ENTRY: Final = {f"builtins.{name}" for name in ("str", "bytes", "int", "float", "bool", "list", "set")}
 
+_Call: TypeAlias = FunctionContext | MethodContext
 _Item: TypeAlias = tuple[Expression, Expression]
 _Sources: TypeAlias = frozenset[SymbolNode | None]
 
@@ -108,10 +110,14 @@ class WandbPlugin(Plugin):
         ours = file.fullname.partition(".")[0] not in ("ray", "typed_tune_wandb", "wandb")
         return [(10, _SHAPE_MODULE, -1)] if ours and any(_imports_ray(line) for line in file.imports) else []
 
-    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+    def get_function_hook(self, fullname: str) -> Callable[[_Call], Type] | None:
         """The check, for the functions that take a config."""
         parameter = _CONFIG_OF.get(fullname)
         return partial(_check_call, parameter, self) if parameter else None
+
+    def get_method_hook(self, fullname: str) -> Callable[[_Call], Type] | None:
+        """The same for methods."""
+        return self.get_function_hook(fullname)
 
 
 def _imports_ray(line: object) -> bool:
@@ -122,7 +128,7 @@ def _imports_ray(line: object) -> bool:
     return any(module.partition(".")[0] in ("ray", "typed_tune_wandb") for module in modules)
 
 
-def _check_call(parameter: str, plugin: WandbPlugin, call: FunctionContext) -> Type:
+def _check_call(parameter: str, plugin: WandbPlugin, call: _Call) -> Type:
     """Check the config in a call; the call's own type stays what it is."""
     shape = plugin.lookup_fully_qualified(_SHAPE)
     if shape and isinstance(shape.node, TypeInfo) and isinstance(call.api, TypeChecker):

@@ -38,6 +38,7 @@ tune.Tuner(train, param_space={"wandb": {"resume": True}})  # error: mypy[typedd
 Alias(train, param_space={"wandb": {"reinit": True}})  # error: mypy[typeddict-item]
 tune.Experiment("first", train, config={"wandb": {"group": 3}})  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space={"logger_config": {"wandb": {"notes": ["a"]}}})  # error: mypy[typeddict-item]
+tune.Tuner.restore("path", train, param_space={"wandb": {"mode": "ofline"}})  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space=dict(lr=0.1, wandb=dict(name=3)))  # error: mypy[typeddict-item]
 
 # An entry that is none.
