@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -52,11 +52,8 @@ def expected(tool: str, files: Iterable[Path]) -> list[Finding]:
 def mypy(files: Iterable[Path], cache: Path, *, stubs: bool = True, plugin: bool = True) -> list[Finding]:
     """The errors of ``mypy --strict``, with this project's stubs and plugin or without."""
     cache.mkdir(parents=True, exist_ok=True)
-    # mypy itself forgets what an older plugin said only of the files of its next run, and of no later one.
-    known, today = cache / "plugin.py", (ROOT / "typed_tune_wandb" / "mypy_plugin.py").read_bytes()
-    if not known.exists() or known.read_bytes() != today:
-        shutil.rmtree(cache / "cache", ignore_errors=True)
-        known.write_bytes(today)
+    # Of its own for each state of the plugin: mypy forgets what another one said only of the files of its next run.
+    state = zlib.crc32((ROOT / "typed_tune_wandb" / "mypy_plugin.py").read_bytes())
     lines = [
         "[mypy]",
         "strict = true",
@@ -66,7 +63,7 @@ def mypy(files: Iterable[Path], cache: Path, *, stubs: bool = True, plugin: bool
         *(["plugins = typed_tune_wandb.mypy_plugin"] if plugin else []),
     ]
     (cache / "mypy.ini").write_text("\n".join(lines), encoding="utf-8")
-    options = ["--config-file", "mypy.ini", "--cache-dir", "cache", "--no-error-summary", "--hide-error-context"]
+    options = ["--config-file", "mypy.ini", "--cache-dir", f"{state:x}", "--no-error-summary", "--hide-error-context"]
     output = _run(["mypy", *options, "--no-pretty", *map(str, files)], cache)
     found = [_MYPY_LINE.fullmatch(line) for line in output.splitlines() if ": note: " not in line]
     assert None not in found, output
