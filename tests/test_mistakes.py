@@ -51,7 +51,8 @@ def programs() -> dict[str, list[str]]:
     return {
         "annotated": [f"entry_{i}: WandbConfigDict = {mistake.entry}" for i, mistake in enumerate(MISTAKES)],
         "builder": [f"WandbSettings({call})" if able else "" for call, able in zip(words, named, strict=True)],
-        "plugin": [f'tune.Tuner("PPO", param_space={{"wandb": {mistake.entry}}})' for mistake in MISTAKES],
+        "plugin": [f'tune.Tuner("PPO", param_space={{"wandb": {mistake.entry}}})' for mistake in MISTAKES]
+        + [f'tune.Tuner("PPO", param_space={around.config})' for around in AROUND],
         "call": [around.ours for around in AROUND],
     }
 
@@ -68,12 +69,12 @@ def in_editor(cache: Path, folder: Path) -> dict[str, str]:
     )
     shown = {"annotated": mypy & pyright, "builder": mypy & pyright, "plugin": mypy, "call": mypy & pyright}
 
-    def ways(index: int, *among: str) -> str:
-        return ", ".join(way for way in among if (f"{way}.py", index + 2) in shown[way])
+    def ways(**at: int) -> str:
+        return ", ".join(way for way, index in at.items() if (f"{way}.py", index + 2) in shown[way])
 
     return {
-        **{mistake.title: ways(index, "annotated", "builder", "plugin") for index, mistake in enumerate(MISTAKES)},
-        **{around.title: ways(index, "call") for index, around in enumerate(AROUND)},
+        **{mistake.title: ways(annotated=i, builder=i, plugin=i) for i, mistake in enumerate(MISTAKES)},
+        **{around.title: ways(call=i, plugin=len(MISTAKES) + i) for i, around in enumerate(AROUND)},
     }
 
 
