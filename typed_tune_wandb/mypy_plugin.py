@@ -162,10 +162,15 @@ class _Bindings:
                 self._bind(updated, statement.expr)
 
     def _bind(self, target: Expression, value: Expression) -> None:
-        if isinstance(target, IndexExpr):
+        if not isinstance(target, IndexExpr):
+            self._values[self.source(target)].append(value)
+        elif not isinstance(target.base, IndexExpr):
             self.items[self.source(target.base)].append((target.index, value))
         else:
-            self._values[self.source(target)].append(value)
+            # config["wandb"]["mode"] = value: a further config["wandb"], of this item alone.
+            item = DictExpr([(target.index, value)])
+            item.set_line(target)
+            self._bind(target.base, item)
 
     def source(self, expression: Expression) -> SymbolNode | None:
         """The variable or attribute that an expression names, or the function or property whose result it is."""
@@ -233,7 +238,8 @@ class _Check:
                 self._entry(value)
 
     def _entry(self, entry: Expression) -> None:
-        found = self._type(entry)
+        # What is added by update() is no entry by itself.
+        found = None if _updated(entry) else self._type(entry)
         if isinstance(found, (NoneType, TupleType)) or (
             isinstance(found, Instance) and found.type.fullname in _NEVER_AN_ENTRY
         ):

@@ -198,3 +198,15 @@ def picked() -> Any:
 
 
 tune.Tuner(train, param_space={"wandb": {"name": picked()}})
+
+
+# Key by key, also inside the entry.
+nested: dict[str, Any] = {"lr": 0.1, "wandb": {"project": "mnist"}}
+nested["wandb"]["mode"] = "ofline"  # error: mypy[typeddict-item]
+nested["wandb"]["projct"] = "a"  # error: mypy[typeddict-unknown-key]
+nested["wandb"]["name"] = tune.choice(["a", 1])  # error: mypy[typeddict-item]
+nested["wandb"].update(tags="abc")  # error: mypy[typeddict-item]
+nested["logger_config"] = {}
+nested["logger_config"]["wandb"] = {"group": 1}  # error: mypy[typeddict-item]
+nested["logger_config"]["wandb"]["notes"] = 1  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space=nested)

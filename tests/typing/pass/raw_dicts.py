@@ -90,6 +90,17 @@ grown |= {"wandb": {"id": "a"}}
 tune.Tuner(train, param_space=grown)
 tune.run(train, config={"wandb": {"tags": ["a"]} if space else settings})
 tune.Tuner(train, param_space={"wandb": {**settings.to_config(), "group": "a"}})
+plain = {"wandb": {"project": "mnist"}}
+plain["wandb"].update(mode="offline")
+plain["wandb"]["group"] = "a"
+plain["wandb"] |= {"notes": "b"}
+tune.Tuner(train, param_space=plain)
+nested: dict[str, Any] = {"wandb": {"project": "mnist"}}
+nested["wandb"]["tags"] = tune.choice([["a"], ["b"]])
+nested["wandb"]["config"] = {"seed": 1}
+nested["wandb"]["config"]["more"] = 2
+nested["wandb"][key] = 3
+tune.Tuner(train, param_space=nested)
 
 # The documented page's names.
 legacy.run(
