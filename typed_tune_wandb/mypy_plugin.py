@@ -149,8 +149,8 @@ class _Bindings:
         self._classes: dict[SymbolNode | None, TypeInfo] = {}
         statements = [*_statements(file)]
         for statement in statements:
-            if isinstance(statement, FuncDef) and statement.info and statement.arguments:
-                # The first parameter of a method, so that self.x is found; of a nested function there is no info.
+            if isinstance(statement, FuncDef) and statement.info and statement.arguments and not statement.is_static:
+                # The first parameter of a method: so self.x is found. A nested function has no info.
                 self._classes[statement.arguments[0].variable] = statement.info
         for statement in statements:
             if isinstance(statement, AssignmentStmt):
