@@ -99,7 +99,7 @@ def test_a_mistake_ends_tune_run_too(tmp_path: Path) -> None:
     with pytest.raises(WandbSettingsError) as caught:
         tune.run(
             train,
-            config={"wandb": {"mode": "ofline", "tgas": 1}},
+            config={"wandb": {"mode": "ofline", "tgas": 1}},  # type: ignore[typeddict-item, typeddict-unknown-key]  # the case
             callbacks=[WandbLogger()],
             storage_path=str(tmp_path),
         )
