@@ -25,6 +25,9 @@ OF_THE_NEWEST = [
     "test_wandb_server.py",
 ]
 
+# As pip does by itself: Ray starts some hundreds of processes, and where no bytecode is written each compiles anew.
+COMPILE = {"UV_COMPILE_BYTECODE": "1"}
+
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 
@@ -33,7 +36,7 @@ nox.options.error_on_missing_interpreters = False
 @nox.parametrize("versions", ["oldest", "newest"], ids=["oldest", "newest"])
 def tests(session: nox.Session, versions: str) -> None:
     """The tests, with the oldest or the newest versions of all dependencies."""
-    session.install("-e", ".", *TOOLS, *(OLDEST if versions == "oldest" else ["--upgrade"]))
+    session.install("-e", ".", *TOOLS, *(OLDEST if versions == "oldest" else ["--upgrade"]), env=COMPILE)
     session.run("python", "-c", "import ray, wandb; print('ray', ray.__version__, 'wandb', wandb.__version__)")
     ignored = [f"--ignore=tests/{name}" for name in OF_THE_NEWEST]
     session.run("python", "-m", "pytest", "-q", *ignored, *session.posargs)
@@ -43,5 +46,5 @@ def tests(session: nox.Session, versions: str) -> None:
 @nox.parametrize("mypy", [f"mypy=={OLDEST_MYPY}.*", "mypy"], ids=["oldest", "newest"])
 def types(session: nox.Session, mypy: str) -> None:
     """The mypy plugin with the oldest and the newest mypy."""
-    session.install("-e", ".", *TOOLS, *[tool for tool in CHECKERS if tool != "mypy"], mypy)
+    session.install("-e", ".", *TOOLS, *[tool for tool in CHECKERS if tool != "mypy"], mypy, env=COMPILE)
     session.run("python", "-m", "pytest", "-q", "tests/test_mypy_plugin.py", *session.posargs)
