@@ -348,7 +348,7 @@ ENTRIES = st.one_of(
 
 # What an error may show: it stands in the code, where hypothesis finds words too ("disabled").
 SOURCES = (*Path(entry_module.__file__).parent.glob("*.py"), Path(__file__))
-OURS = (str(ROOT), sys.executable, *(source.read_text(encoding="utf-8") for source in SOURCES))
+OURS = " ".join([str(ROOT), sys.executable, *(source.read_text(encoding="utf-8") for source in SOURCES)])
 
 
 def texts_in(value: object) -> Iterator[str]:
@@ -375,7 +375,8 @@ class TestAnyEntry:
         end = end_of(lambda: WandbSettings.from_dict(entry))
         if isinstance(end, WandbSettingsError):
             shown = everything_printed(end)
-            hidden = [text for text in texts_in(entry) if len(text) >= 8 and text not in " ".join((*OURS, *entry))]
+            words = " ".join([OURS, *entry])
+            hidden = [text for text in texts_in(entry) if len(text) >= 8 and text not in words]
             assert [] == [text for text in hidden if text in str(end)]
             assert [] == [text for text in hidden if text.isascii() and text.isalnum() and text in shown]
             assert end.problems

@@ -61,6 +61,11 @@ class Identity:
     group: str | None = None
     rank: int | None = None
 
+    @property
+    def in_ray(self) -> bool:
+        """Whether Ray runs this process, for a trial or as a worker."""
+        return self != Identity()
+
 
 class HandedEntry(dict[str, object]):
     """A W&B entry that went through the driver: checked, with absolute paths, and with what the driver alone knows.
@@ -170,12 +175,12 @@ def open_run(settings: WandbSettings, config: Mapping[str, object], identity: Id
     """
     import wandb
 
-    if identity != Identity():
+    if identity.in_ray:
         _forget_service()
     settings = located(settings, default_group=identity.group)
     credential = resolve(settings)
     inner = _wandb_settings(settings)
-    if identity != Identity() and _FLUSH in type(inner).model_fields.keys() - inner.model_fields_set:
+    if identity.in_ray and _FLUSH in type(inner).model_fields.keys() - inner.model_fields_set:
         # A worker may be killed at any time, and wandb's service with it: what is in the run's file stays.
         inner = inner.model_copy(update={_FLUSH: 1.0})
     if credential.key is not None:
@@ -202,7 +207,7 @@ def open_run(settings: WandbSettings, config: Mapping[str, object], identity: Id
         run.config.setdefaults(run_config)
     else:
         run = wandb.init(config=run_config, **cast("Any", kwargs))
-    if identity != Identity():
+    if identity.in_ray:
         _leave_quietly()
     process_run(run)
     return run
@@ -258,7 +263,7 @@ class LiveRun:
 
     def __init__(self, settings: WandbSettings, config: Mapping[str, object], identity: Identity) -> None:
         self.run = open_run(settings, config, identity)
-        self._in_trial = identity != Identity()
+        self._in_ray = identity.in_ray
         self._claim = threading.Lock()
         self._ended = threading.Event()
 
@@ -283,7 +288,7 @@ class LiveRun:
         ``run.finish()`` comes back while wandb's service still writes the last of it (seen in wandb 0.31). Ray kills
         that service with the worker.
         """
-        if self._in_trial and self._ended.is_set():
+        if self._in_ray and self._ended.is_set():
             _teardown()
 
 

@@ -308,8 +308,8 @@ class _Check:
         if len(made) == 1 and isinstance(made[0], (ListExpr, TupleExpr, SetExpr)):
             return self._elements(made[0])
         found = self._type(sequence)
-        known = isinstance(found, Instance) and len(found.args) == 1
-        return [TempNode(found.args[0], context=sequence)] if known and isinstance(found, Instance) else []
+        one = isinstance(found, Instance) and len(found.args) == 1 and found.args[0]
+        return [TempNode(one, context=sequence)] if one else []
 
     def _returned(self, function: Expression | None, seen: _Sources) -> list[Expression]:
         """What the function of a ``tune.sample_from`` returns."""

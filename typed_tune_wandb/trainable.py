@@ -287,7 +287,7 @@ def _mixed_function(train: Callable[..., Any]) -> Callable[..., Any]:
 def _function_run(config: Mapping[str, object]) -> Iterator[dict[str, object]]:
     """A run for a call of a training function; gives the config that the function receives."""
     identity = _identity()
-    if identity != Identity() and not was_handed_over(config):
+    if identity.in_ray and not was_handed_over(config):
         raise TypeError(
             "Tune did not see wandb_mixin inside a functools.partial or another wrapper: put it around what Tune gets, "
             "wandb_mixin(functools.partial(...)). In a loop of Ray Train, call setup_wandb instead."
