@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.processes import descendants
 from tests.test_recorder import wait_for
 from tests.wandb_server import WandbServer
 from tests.wandb_server.faults import Fault
+from typed_tune_wandb._messages import Verified
 from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recorder import Recorder
 from typed_tune_wandb.settings import WandbInitKwargs
@@ -118,6 +120,38 @@ def test_a_run_that_opens_slowly_delays_no_other(wandb_server: WandbServer, reco
     recorder.finish("slow", "finished")
     assert [] == recorder.close(timeout=60)
     assert [*range(1, 31)] == steps_on(wandb_server, "slow")
+
+
+@pytest.mark.parametrize("runs", [[], ["r"]], ids=["no run", "a run"])
+def test_a_wandb_core_that_does_not_end_is_left(runs: list[str], wandb_server: WandbServer, recorder: Recorder) -> None:
+    """As after a request to a server that is not there: wandb would wait for it forever, in close() and at exit."""
+    assert recorder.verify(None, None).problem is None
+    for name in runs:
+        opens(recorder, name)
+        recorder.finish(name, "finished")
+    wait_for(lambda: all(run.state == "finished" for run in recorder.runs.values()))
+    (core,) = descendants(os.getpid(), b"wandb-core")
+    os.kill(core, signal.SIGSTOP)
+    started = time.monotonic()
+    recorder.close(timeout=30)
+    assert time.monotonic() - started < (20 if runs else 8)
+    wait_for(lambda: descendants(os.getpid(), b"wandb-core") == [])
+
+
+def test_a_check_does_not_wait_for_a_process_that_is_gone(wandb_server: WandbServer, recorder: Recorder) -> None:
+    """It says so, and which server was to be asked."""
+    wandb_server.faults.add(Fault(delay=60))
+    answers: list[Verified] = []
+    asking = threading.Thread(target=lambda: answers.append(recorder.verify(None, None)))
+    asking.start()
+
+    def killed() -> bool:
+        for pid in descendants(os.getpid(), b"_recording"):
+            os.kill(pid, signal.SIGKILL)
+        return not asking.is_alive()
+
+    wait_for(killed)
+    assert [(wandb_server.url, "the recorder's process ended (exit code -9)")] == [(a.url, a.problem) for a in answers]
 
 
 @pytest.mark.parametrize("victim", [b"_recording", b"wandb-core"])

@@ -54,6 +54,7 @@ from typed_tune_wandb._messages import (
     Verified,
     Verify,
 )
+from typed_tune_wandb._service import LONGEST_TEARDOWN, end_service
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -77,7 +78,7 @@ _SAFE_OFFLINE: Final = 4.0
 _SAFE_ONLINE: Final = 60.0
 # Bytes that a disk must have left: the rows that are on their way still have room.
 _LEAST_FREE: Final = 8_000_000
-_LONGEST_TEARDOWN: Final = 10.0  # seconds: without a server, uploads never end
+_SHORT_TEARDOWN: Final = 1.0  # seconds: where there was no run
 
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -162,12 +163,8 @@ class RunKeeper:
 
     def _begin_anew(self) -> None:
         """End this process in order: its successor goes on with the runs."""
-        import wandb
-
         self._emit = lambda event: None  # the runs end here, for the driver they do not
-        ending = threading.Thread(target=wandb.teardown, daemon=True)
-        ending.start()
-        ending.join(_LONGEST_TEARDOWN)
+        end_service()
         os._exit(ON_PURPOSE)
 
     def end_all(self, exit_code: int) -> None:
@@ -180,6 +177,11 @@ class RunKeeper:
                 thread.join(timeout=1)
                 if not thread.is_alive():
                     self._threads.discard(thread)
+
+    def leave(self) -> None:
+        """End wandb-core, and this process where wandb would wait for it forever."""
+        if not end_service(LONGEST_TEARDOWN if self._runs else _SHORT_TEARDOWN):
+            os._exit(0)
 
     def _work(self, live: _LiveRun, first: RunCommand) -> None:
         """Carry out what blocks, then all that has come meanwhile."""
@@ -441,6 +443,7 @@ def serve(commands: BinaryIO, events: BinaryIO) -> None:
     keeper.end_all(INTERRUPTED)
     ended.set()
     keeper.tell_rows()
+    keeper.leave()
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -20,6 +20,7 @@ from attrs import frozen
 from typed_tune_wandb._entry import hide_key
 from typed_tune_wandb._hooks import process_run
 from typed_tune_wandb._secret import Secret
+from typed_tune_wandb._service import end_service, teardown
 from typed_tune_wandb.credentials import inner_word, resolve
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.location import located
@@ -248,14 +249,7 @@ def _leave_quietly() -> None:
 
     Ray ends a worker's child processes, wandb's service among them, before the worker's exit handlers (ray 2.60).
     """
-    atexit.register(_teardown)
-
-
-def _teardown() -> None:
-    import wandb
-
-    with suppress(Exception, SystemExit):
-        wandb.teardown()
+    atexit.register(teardown)
 
 
 class LiveRun:
@@ -289,7 +283,7 @@ class LiveRun:
         that service with the worker.
         """
         if self._in_ray and self._ended.is_set():
-            _teardown()
+            end_service()
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -194,8 +194,9 @@ class Recorder:
             self._verified = None
             self._put(Verify(key, base_url, timeout))
             # The process itself may still be starting.
-            self._changed.wait_for(lambda: self._verified is not None, timeout + 10)
-            return self._verified or Verified(base_url or "the W&B server", "there was no answer in time")
+            self._changed.wait_for(lambda: self._verified is not None or self._gone, timeout + 10)
+            url = base_url or os.environ.get("WANDB_BASE_URL") or "the W&B server"
+            return self._verified or Verified(url, self._gone or "there was no answer in time")
 
     def open(self, trial_id: str, init: WandbInitKwargs, settings: Mapping[str, object], next_step: int = 0) -> None:
         """Open the run of a trial.
