@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,9 +54,10 @@ def test_every_way_in_is_as_good_as_an_annotation(cache: Path, tmp_path: Path, s
 
 
 @pytest.mark.parametrize("stubs", [True, False], ids=["stubs", "no stubs"])
-def test_search_values_variables_and_lines(cache: Path, stubs: bool) -> None:
+@pytest.mark.parametrize("name", ["raw_dicts.py", "raw_dicts_elsewhere.py"])
+def test_search_values_variables_and_lines(cache: Path, name: str, stubs: bool) -> None:
     """The raw-dict programs have their errors where they say, and no other, with the stubs or without."""
-    right, wrong = PROGRAMS / "pass" / "raw_dicts.py", PROGRAMS / "fail" / "raw_dicts.py"
+    right, wrong = PROGRAMS / "pass" / name, PROGRAMS / "fail" / name
     folder = cache / ("stubs" if stubs else "bare")
     assert [] == checkers.mypy([right], folder, stubs=stubs)
     found = [finding.without_message() for finding in checkers.mypy([wrong], folder, stubs=stubs)]
@@ -74,3 +78,37 @@ def test_a_program_without_this_library(cache: Path, tmp_path: Path) -> None:
     program.write_text("\n".join(["import ray.tune", *calls]), encoding="utf-8")
     found = [finding.without_message() for finding in checkers.mypy([program], cache / "bare", stubs=False)]
     assert [checkers.Finding("alone.py", line, "typeddict-unknown-key") for line in (2, 3)] == found
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """What mypy's daemon says of the programs in a folder."""
+    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = typed_tune_wandb.mypy_plugin", encoding="utf-8")
+
+    def dmypy(*arguments: str) -> str:
+        command = [sys.executable, "-m", "mypy.dmypy", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280).stdout
+
+    yield lambda: dmypy("run", "--timeout", "300", "--", *sorted(path.name for path in tmp_path.glob("*.py")))
+    dmypy("stop")
+
+
+def test_the_daemon_names_no_other_file(daemon: Callable[[], str], tmp_path: Path) -> None:
+    """It keeps other files' functions, which mypy forgets: what they return is not looked into."""
+    made = 'def made(given: str | int) -> dict[str, Any]:\n    return {"wandb": {"projct": given}}'
+    (tmp_path / "library.py").write_text(f"from typing import Any\n\n\n{made}", encoding="utf-8")
+    lines = ["from ray import tune", "from library import made", 'tune.Tuner("PPO", param_space=made(1))']
+    (tmp_path / "program.py").write_text("\n".join(lines), encoding="utf-8")
+    assert "Success: no issues found in 2 source files" in daemon()
+    (tmp_path / "program.py").write_text("\n".join([*lines, lines[2]]), encoding="utf-8")
+    assert "Success: no issues found in 2 source files" in daemon()
+
+
+def test_without_installed_packages(tmp_path: Path) -> None:
+    """``--no-site-packages`` hides Ray and this library alike: the plugin adds no error that a user cannot silence."""
+    program = tmp_path / "program.py"
+    program.write_text("import ray  # type: ignore[import-not-found]", encoding="utf-8")
+    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = typed_tune_wandb.mypy_plugin", encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--no-site-packages", program.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert "Success: no issues found in 1 source file\n" == done.stdout

@@ -22,19 +22,24 @@ from mypy.errorcodes import TYPEDDICT_ITEM
 from mypy.maptype import map_instance_to_supertype
 from mypy.messages import format_type
 from mypy.nodes import (
+    AssignmentExpr,
     AssignmentStmt,
     CallExpr,
+    CastExpr,
     ClassDef,
     ConditionalExpr,
     Decorator,
     DictExpr,
     Expression,
     ExpressionStmt,
+    FloatExpr,
+    ForStmt,
     FuncDef,
     Import,
     ImportAll,
     ImportFrom,
     IndexExpr,
+    IntExpr,
     LambdaExpr,
     ListExpr,
     MemberExpr,
@@ -60,13 +65,17 @@ from mypy.plugin import FunctionContext, MethodContext, Plugin
 from mypy.types import (
     AnyType,
     CallableType,
+    DeletedType,
     Instance,
+    LiteralType,
     NoneType,
+    PartialType,
     ProperType,
     TupleType,
     Type,
     TypedDictType,
     TypeOfAny,
+    UnionType,
     get_proper_type,
 )
 
@@ -90,6 +99,10 @@ _OF_NUMBERS: Final = {
     **{f"{_SAMPLE}.{name}": "builtins.float" for name in ("quniform", "qloguniform", "qrandn")},
     **{f"{_SAMPLE}.{name}": "builtins.int" for name in ("randint", "lograndint", "qrandint", "qlograndint")},
 }
+_CONSTANTS: Final = ("builtins.True", "builtins.False", "builtins.None")
+_CACHES: Final = {"functools.cache", "functools.lru_cache"}
+_COPIES: Final = ("copy.copy", "copy.deepcopy")
+_ANY: Final = AnyType(TypeOfAny.special_form)
 _NEVER_AN_ENTRY: Final = {f"builtins.{name}" for name in ("str", "bytes", "int", "float", "bool", "list", "set")}
 
 _Call: TypeAlias = FunctionContext | MethodContext
@@ -107,8 +120,10 @@ class WandbPlugin(Plugin):
 
     def get_additional_deps(self, file: MypyFile) -> list[tuple[int, str, int]]:
         """A file that uses Ray depends on the entry's shape, though it may not import this library."""
-        ours = file.fullname.partition(".")[0] not in ("ray", "typed_tune_wandb", "wandb")
-        return [(10, _SHAPE_MODULE, -1)] if ours and any(_imports_ray(line) for line in file.imports) else []
+        users = file.fullname.partition(".")[0] not in ("ray", "typed_tune_wandb", "wandb")
+        # Without it mypy looks into no installed package: not finding this one would be an error of the file.
+        installed = self.options.python_executable is not None
+        return [(10, _SHAPE_MODULE, -1)] if users and installed and any(map(_imports_ray, file.imports)) else []
 
     def get_function_hook(self, fullname: str) -> Callable[[_Call], Type] | None:
         """The check, for the functions that take a config."""
@@ -148,6 +163,7 @@ class _Bindings:
         self._values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
         self._classes: dict[SymbolNode | None, TypeInfo] = {}
         statements = [*_statements(file)]
+        self._functions = {statement for statement in statements if isinstance(statement, FuncDef)}
         for statement in statements:
             if isinstance(statement, FuncDef) and statement.info and statement.arguments and not statement.is_static:
                 # The first parameter of a method: so self.x is found. A nested function has no info.
@@ -156,13 +172,20 @@ class _Bindings:
             if isinstance(statement, AssignmentStmt):
                 for target in statement.lvalues:
                     self._bind(target, statement.rvalue)
+            elif isinstance(statement, ForStmt) and isinstance(statement.expr, (ListExpr, TupleExpr)):
+                for item in statement.expr.items:
+                    self._bind(statement.index, item)
             elif isinstance(statement, OperatorAssignmentStmt) and statement.op == "|":
                 self._bind(statement.lvalue, statement.rvalue)
             elif isinstance(statement, ExpressionStmt) and (updated := _updated(statement.expr)):
                 self._bind(updated, statement.expr)
 
     def _bind(self, target: Expression, value: Expression) -> None:
-        if not isinstance(target, IndexExpr):
+        if isinstance(target, TupleExpr):
+            if isinstance(value, TupleExpr) and len(value.items) == len(target.items):
+                for each, part in zip(target.items, value.items, strict=True):
+                    self._bind(each, part)
+        elif not isinstance(target, IndexExpr):
             self._values[self.source(target)].append(value)
         elif not isinstance(target.base, IndexExpr):
             self.items[self.source(target.base)].append((target.index, value))
@@ -184,7 +207,7 @@ class _Bindings:
         """The expressions that make what a source names."""
         if not isinstance(source, FuncDef):
             return self._values[source] if source else []
-        if source.is_generator or source.is_coroutine:
+        if source not in self._functions or source.is_generator or source.is_coroutine:
             return []
         returns = [line.expr for line in _statements(source, nested=False) if isinstance(line, ReturnStmt)]
         return [made for made in returns if made]
@@ -194,8 +217,12 @@ class _Bindings:
         if isinstance(expression, MemberExpr) and (owner := self._class_of(expression.expr)):
             symbol = owner.get(expression.name)
             found = symbol.node if symbol else None
-        # mypy keeps those decorators apart that leave a function's result what it is: property, staticmethod, ...
-        return found.func if isinstance(found, Decorator) and not found.decorators else found
+        if isinstance(found, OverloadedFuncDef) and found.is_property:
+            found = found.items[0]
+        # Of those that leave a function's result what it is, mypy keeps property, staticmethod, ... apart.
+        if isinstance(found, Decorator) and {_name(_called(each)) for each in found.decorators} <= _CACHES:
+            found = found.func
+        return found
 
     def _class_of(self, expression: Expression) -> TypeInfo | None:
         """The class that an expression names, or whose instance it is: as far as names tell, no type is inferred."""
@@ -212,7 +239,7 @@ def _statements(node: Node, *, nested: bool = True) -> Iterator[Statement]:
 
     mypy's own visitors, being compiled, cannot be subclassed from outside.
     """
-    for part in ("defs", "body", "bodies", "else_body", "handlers", "finally_body", "func", "impl"):
+    for part in ("defs", "body", "bodies", "else_body", "handlers", "finally_body", "func", "items", "impl"):
         inner = getattr(node, part, None)
         for statement in inner if isinstance(inner, list) else [inner]:
             if isinstance(statement, Statement):
@@ -240,7 +267,9 @@ class _Check:
     def _entry(self, entry: Expression) -> None:
         # What is added by update() is no entry by itself.
         found = None if _updated(entry) else self._type(entry)
-        if isinstance(found, (NoneType, TupleType)) or (
+        if isinstance(entry, ListExpr):
+            found = get_proper_type(self._checker.get_expression_type(self._settled(entry)))
+        if isinstance(found, (NoneType, TupleType, CallableType)) or (
             isinstance(found, Instance) and found.type.fullname in _NEVER_AN_ENTRY
         ):
             wrong = format_type(found, self._checker.options)
@@ -250,7 +279,7 @@ class _Check:
             if self._is_told(key):
                 for single in self._values(value):
                     # A dict of this item alone: mypy names the mistake as for the whole, at the item's own line.
-                    item = DictExpr([(key, single)])
+                    item = DictExpr([(self._settled(key), self._settled(single))])
                     item.set_line(key)
                     self._checker.get_expression_type(item, type_context=self._shape)
 
@@ -260,13 +289,14 @@ class _Check:
 
     def _items(self, mapping: Expression, seen: _Sources = frozenset()) -> Iterator[_Item]:
         """The keys and values of an expression that makes a dict, wherever they are written in this file."""
+        mapping = _bare(mapping)
         if isinstance(mapping, DictExpr):
             for key, value in mapping.items:
                 yield from [(key, value)] if key else self._items(value, seen)
         elif isinstance(mapping, CallExpr) and (_name(mapping.callee) == "builtins.dict" or _updated(mapping)):
             for name, argument in zip(mapping.arg_names, mapping.args, strict=True):
                 yield from [(_word(name, argument), argument)] if name else self._items(argument, seen)
-        elif isinstance(mapping, OpExpr) and mapping.op == "|":
+        elif isinstance(mapping, OpExpr) and mapping.op in ("|", "or"):
             yield from self._items(mapping.left, seen)
             yield from self._items(mapping.right, seen)
         elif isinstance(mapping, ConditionalExpr):
@@ -278,12 +308,18 @@ class _Check:
             yield from self._bindings.items[source]
 
     def _values(self, expression: Expression, seen: _Sources = frozenset()) -> list[Expression]:
-        """The values that an expression can have in a trial: those of a search value, or itself."""
+        """The values that an expression can have in a trial: those of a search value or a choice, or itself."""
+        expression = _bare(expression)
         source = self._bindings.source(expression)
-        searches = [made for made in self._bindings.values(source) if _is_search(made) and source not in seen]
+        made = self._bindings.values(source) if source not in seen else []
         seen |= {source}
+        searches = [value for value in made if _is_search(value)]
+        if not searches and all(map(_is_word, made)):
+            searches = made  # a variable of words: mypy knows it as any str
         if searches:
             return [value for search in searches for value in self._values(search, seen)]
+        if isinstance(expression, ConditionalExpr):
+            return [*self._values(expression.if_expr, seen), *self._values(expression.else_expr, seen)]
         if isinstance(expression, ListExpr):
             # Tune finds search values in lists as well. The items of a list are of one type: all go into one.
             flat = ListExpr([value for item in expression.items for value in self._values(item, seen)])
@@ -315,29 +351,93 @@ class _Check:
         """What the function of a ``tune.sample_from`` returns."""
         if isinstance(function, LambdaExpr):
             return self._values(function.expr(), seen)
+        node = function.node if isinstance(function, RefExpr) else None
+        if node not in seen and (made := self._bindings.values(node)):
+            return [value for single in made for value in self._values(single, seen | {node})]
         found = self._type(function) if function else None
         return [TempNode(found.ret_type, context=function)] if isinstance(found, CallableType) else []
 
     def _sampled(self, expression: Expression) -> Expression:
         """What a domain of Ray's samples, where its type tells; any other expression as it is."""
         found = self._type(expression)
-        for base in found.type.mro if isinstance(found, Instance) else ():
-            if base.fullname == f"{_SAMPLE}.Domain" and isinstance(found, Instance):
-                sampled = map_instance_to_supertype(found, base).args
-                return TempNode(sampled[0] if sampled else AnyType(TypeOfAny.special_form), context=expression)
-        return expression
+        kinds = [get_proper_type(kind) for kind in found.items] if isinstance(found, UnionType) else [found]
+        # Any beside a domain is the stubs' leave to use it as what it samples; beside several it is a guess.
+        known = [kind for kind in kinds if not isinstance(kind, AnyType)]
+        sampled = [self._sample_of(kind) for kind in known]
+        if sampled == known:
+            return expression
+        unsure = len(known) > 1 and len(known) < len(kinds)
+        return TempNode(_ANY if unsure else UnionType.make_union(sampled), context=expression)
+
+    def _sample_of(self, kind: ProperType) -> Type:
+        """What is sampled from a domain of this type, or taken from a ``grid_search`` dict; another type as it is."""
+        for base in kind.type.mro if isinstance(kind, Instance) else ():
+            if base.fullname == f"{_SAMPLE}.Domain" and isinstance(kind, Instance):
+                sampled = map_instance_to_supertype(kind, base).args
+                return sampled[0] if sampled else _ANY
+        return _ANY if _is_grid(kind) else kind
+
+    def _settled(self, expression: Expression) -> Expression:
+        """An expression that means the same wherever mypy reads it.
+
+        Words and numbers stay, and displays of them; of all else there is the type that mypy found where it stands: it
+        cannot be asked again here, in another scope, after other checks.
+        """
+        if isinstance(expression, (StrExpr, IntExpr, FloatExpr, TempNode)) or _name(expression) in _CONSTANTS:
+            return expression
+        settled: Expression
+        if isinstance(expression, DictExpr):
+            settled = DictExpr([(key and self._settled(key), self._settled(value)) for key, value in expression.items])
+        elif isinstance(expression, (ListExpr, TupleExpr, SetExpr)) and not any(map(_is_star, expression.items)):
+            settled = type(expression)([self._settled(item) for item in expression.items])
+        else:
+            return self._display(self._type(expression), expression)
+        settled.set_line(expression)
+        return settled
+
+    def _display(self, found: ProperType, place: Expression) -> Expression:
+        """A value of a type; a list or a dict by its items: nobody adds to it, so a list of bools is one of ints."""
+        parts = found.args if isinstance(found, Instance) else ()
+        settled: Expression
+        if isinstance(found, Instance) and found.type.fullname == "builtins.list":
+            settled = ListExpr([TempNode(parts[0], context=place)])
+        elif isinstance(found, Instance) and found.type.fullname == "builtins.dict":
+            settled = DictExpr([(TempNode(parts[0], context=place), TempNode(parts[1], context=place))])
+        else:
+            return TempNode(found, context=place)
+        settled.set_line(place)
+        return settled
 
     def _is_told(self, key: Expression) -> bool:
         """Whether the source tells which key it is, or that it can be none."""
         if isinstance(key, StrExpr):
             return True
         found = self._type(key)
-        if isinstance(found, Instance) and found.type.fullname == "builtins.str":
-            return found.last_known_value is not None
-        return not isinstance(found, AnyType)
+        literal = found if isinstance(found, LiteralType) else isinstance(found, Instance) and found.last_known_value
+        kind = literal.fallback if literal else found
+        if not isinstance(kind, Instance):
+            return False
+        # An enum of words is a word that mypy does not know.
+        return bool(literal) if _is_a("str", kind) else not kind.type.has_base("builtins.str")
 
     def _type(self, expression: Expression) -> ProperType:
-        return get_proper_type(self._checker.get_expression_type(expression))
+        """The type that mypy found for an expression where it stands; Any where it is not sure, or has not looked."""
+        if isinstance(expression, TempNode):
+            return get_proper_type(expression.type)
+        found = get_proper_type(self._checker.lookup_type_or_none(expression) or _declared(expression))
+        if isinstance(found, UnionType) and not any(map(_is_domain, found.items)):
+            found = _ANY if any(isinstance(get_proper_type(kind), AnyType) for kind in found.items) else found
+        return _ANY if found is None or isinstance(found, (PartialType, DeletedType)) else found
+
+
+def _declared(expression: Expression) -> Type | None:
+    """What a name is declared as, where mypy has not looked yet: mypy 2 looks into functions last.
+
+    A union may be narrowed there, and what is inferred is not known yet: only a built-in type tells.
+    """
+    node = expression.node if isinstance(expression, NameExpr) else None
+    found = get_proper_type(node.type) if isinstance(node, Var) and not node.is_inferred else None
+    return found if isinstance(found, Instance) and found.type.fullname in _NEVER_AN_ENTRY else None
 
 
 def _is_checked_by_mypy(source: SymbolNode) -> bool:
@@ -350,6 +450,50 @@ def _is_checked_by_mypy(source: SymbolNode) -> bool:
 def _name(expression: Expression) -> str:
     """The full name of what an expression refers to."""
     return expression.fullname if isinstance(expression, RefExpr) else ""
+
+
+def _called(expression: Expression) -> Expression:
+    return expression.callee if isinstance(expression, CallExpr) else expression
+
+
+def _bare(expression: Expression) -> Expression:
+    """What is only named, cast or copied by an expression."""
+    inner: Expression | None = None
+    if isinstance(expression, AssignmentExpr):
+        inner = expression.value
+    elif isinstance(expression, CallExpr) and isinstance(expression.analyzed, CastExpr):
+        inner = expression.analyzed.expr
+    elif isinstance(expression, CallExpr) and _name(expression.callee) in _COPIES and expression.args:
+        inner = expression.args[0]
+    elif isinstance(expression, CallExpr) and isinstance(expression.callee, MemberExpr):
+        inner = expression.callee.expr if expression.callee.name == "copy" and not expression.args else None
+    return _bare(inner) if inner else expression
+
+
+def _is_word(expression: Expression) -> bool:
+    if isinstance(expression, ConditionalExpr):
+        return _is_word(expression.if_expr) and _is_word(expression.else_expr)
+    return isinstance(expression, StrExpr)
+
+
+def _is_grid(kind: ProperType) -> bool:
+    """Whether it is what Ray says that its ``grid_search`` returns: ``dict[str, list[Any]]``, or of an Iterable."""
+    values = get_proper_type(kind.args[1]) if isinstance(kind, Instance) and _is_a("dict", kind) else None
+    inner = [get_proper_type(arg) for arg in values.args] if isinstance(values, Instance) else []
+    return len(inner) == 1 and isinstance(inner[0], AnyType)
+
+
+def _is_a(name: str, kind: Instance) -> bool:
+    return kind.type.fullname == f"builtins.{name}"
+
+
+def _is_star(expression: Expression) -> bool:
+    return isinstance(expression, StarExpr)
+
+
+def _is_domain(kind: Type) -> bool:
+    found = get_proper_type(kind)
+    return isinstance(found, Instance) and found.type.has_base(f"{_SAMPLE}.Domain")
 
 
 def _updated(expression: Expression) -> Expression | None:
