@@ -18,6 +18,7 @@ from ray.tune import Experiment, ResultGrid
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
+from wandb import Run
 
 from tests.offline import OfflineRun, read_runs
 from tests.processes import descendants
@@ -249,6 +250,22 @@ def test_a_decorated_class_records_itself(tmp_path: Path) -> None:
     assert 2 == len({pid for run in runs.values() for pid in run.rows("pid")})
     assert {False} == {hidden for run in runs.values() for hidden in run.rows("entry")}
     assert {result.metrics["trial_id"] for result in grid if result.metrics} == set(runs)
+
+
+@wandb_mixin
+class Logs(Counts):
+    wandb: Run
+
+    def step(self) -> dict[str, Any]:
+        result = super().step()
+        self.wandb.log({"double": 2 * self.count})
+        return result
+
+
+def test_a_decorated_class_has_its_run(tmp_path: Path) -> None:
+    """In ``self.wandb``, whose type it may declare."""
+    runs, _ = fit(Logs, {}, tmp_path, stop={"training_iteration": 2})
+    assert [[2, 4]] == [run.rows("double") for run in runs.values()]
 
 
 ONE_PROCESS = {"reuse_actors": True, "max_concurrent_trials": 1}

@@ -204,8 +204,10 @@ def wandb_mixin(trainable: object) -> object:
     """Give each trial of a training function, or of a Trainable class, its own W&B run.
 
     The run is opened in the trial's process from ``config["wandb"]`` (or RLlib's ``config["logger_config"]["wandb"]``)
-    and is the one of ``wandb.log``; in a class it is ``self.wandb`` too. The function receives the config without that
-    entry. The run ends with the trial: finished, also where a scheduler stops the trial, or failed where it raises.
+    and is the one of ``wandb.log``; in a class it is ``self.wandb`` too (a decorator tells a type checker of no new
+    attribute: write ``wandb: Run`` into the class, or let it inherit :class:`WandbTrainableMixin`). The function
+    receives the config without that entry. The run ends with the trial: finished, also where a scheduler stops the
+    trial, or failed where it raises.
 
     The id, name and group are the trial's id, its name and the experiment's name, unless the entry has its own. The
     run's config is the trial's config. Of the entry's words ``log_config`` says nothing here, and ``excludes`` holds

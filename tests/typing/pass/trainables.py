@@ -6,6 +6,7 @@ from typing import Any
 import wandb
 from ray import tune
 from typing_extensions import assert_type
+from wandb import Run
 
 from typed_tune_wandb import WandbSettings, WandbTrainableMixin, setup_wandb, wandb_mixin
 
@@ -24,8 +25,10 @@ tune.Tuner(train, param_space={"wandb": {"project": "mnist"}})
 @wandb_mixin
 class Decorated(tune.Trainable):
     seen: int = 0
+    wandb: Run  # set by the decorator
 
     def step(self) -> dict[str, Any]:
+        self.wandb.log({"loss": 1.0})
         return {"loss": self.seen}
 
 
