@@ -24,6 +24,7 @@ from mypy.messages import format_type
 from mypy.nodes import (
     AssignmentExpr,
     AssignmentStmt,
+    Block,
     CallExpr,
     CastExpr,
     ClassDef,
@@ -147,7 +148,7 @@ def _check_call(parameter: str, plugin: WandbPlugin, call: _Call) -> Type:
     """Check the config in a call; the call's own type stays what it is."""
     shape = plugin.lookup_fully_qualified(_SHAPE)
     if shape and isinstance(shape.node, TypeInfo) and isinstance(call.api, TypeChecker):
-        check = _Check(call.api, shape.node)
+        check = _Check(call.api, shape.node, call.context.line)
         for formal, names, arguments in zip(call.callee_arg_names, call.arg_names, call.args, strict=True):
             for name, argument in zip(names, arguments, strict=True):
                 if (name or formal) == parameter:
@@ -156,10 +157,16 @@ def _check_call(parameter: str, plugin: WandbPlugin, call: _Call) -> Type:
 
 
 class _Bindings:
-    """What a file binds to its variables and attributes, stores under their keys, and returns from its functions."""
+    """What a file binds to its variables and attributes, stores under their keys, and returns from its functions.
 
-    def __init__(self, file: MypyFile) -> None:
-        self.items: dict[SymbolNode | None, list[_Item]] = defaultdict(list)
+    As a call in some line finds it: what a new dict replaces before, in the same block, is gone. Of branches, loops and
+    other functions all counts.
+    """
+
+    def __init__(self, file: MypyFile, line: int) -> None:
+        self._line = line
+        self._replaced: dict[tuple[SymbolNode | None, str], int] = defaultdict(int)
+        self._items: dict[SymbolNode | None, list[_Item]] = defaultdict(list)
         self._values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
         self._classes: dict[SymbolNode | None, TypeInfo] = {}
         statements = [*_statements(file)]
@@ -168,6 +175,11 @@ class _Bindings:
             if isinstance(statement, FuncDef) and statement.info and statement.arguments and not statement.is_static:
                 # The first parameter of a method: so self.x is found. A nested function has no info.
                 self._classes[statement.arguments[0].variable] = statement.info
+        blocks = [file.defs, *(statement.body for statement in statements if isinstance(statement, Block))]
+        for block in blocks:
+            for statement in block:
+                if isinstance(statement, AssignmentStmt) and statement.line < line <= (block[-1].end_line or 0):
+                    self._replace(statement.lvalues[0], statement.rvalue)
         for statement in statements:
             if isinstance(statement, AssignmentStmt):
                 for target in statement.lvalues:
@@ -188,12 +200,28 @@ class _Bindings:
         elif not isinstance(target, IndexExpr):
             self._values[self.source(target)].append(value)
         elif not isinstance(target.base, IndexExpr):
-            self.items[self.source(target.base)].append((target.index, value))
+            self._items[self.source(target.base)].append((target.index, value))
         else:
             # config["wandb"]["mode"] = value: a further config["wandb"], of this item alone.
             item = DictExpr([(target.index, value)])
             item.set_line(target)
             self._bind(target.base, item)
+
+    def _replace(self, target: Expression, value: Expression) -> None:
+        """Note where a variable, or one of its keys, is given a dict that has nothing of the former one."""
+        if isinstance(value, DictExpr) and all(key for key, _ in value.items):
+            if not isinstance(target, IndexExpr):
+                self._replaced[self.source(target), ""] = target.line
+            elif isinstance(target.index, StrExpr):
+                self._replaced[self.source(target.base), target.index.value] = target.line
+
+    def items(self, source: SymbolNode | None) -> list[_Item]:
+        """What is stored under keys of a source."""
+        return [(key, value) for key, value in self._items[source] if key.line >= self._replaced[source, ""]]
+
+    def is_replaced(self, source: SymbolNode | None, key: Expression) -> bool:
+        """Whether another value was stored under a key before the call."""
+        return isinstance(key, StrExpr) and key.line < self._replaced[source, key.value]
 
     def source(self, expression: Expression) -> SymbolNode | None:
         """The variable or attribute that an expression names, or the function or property whose result it is."""
@@ -206,11 +234,12 @@ class _Bindings:
     def values(self, source: SymbolNode | None) -> list[Expression]:
         """The expressions that make what a source names."""
         if not isinstance(source, FuncDef):
-            return self._values[source] if source else []
+            made = self._values[source] if source else []
+            return [value for value in made if value.line >= self._replaced[source, ""]]
         if source not in self._functions or source.is_generator or source.is_coroutine:
             return []
-        returns = [line.expr for line in _statements(source, nested=False) if isinstance(line, ReturnStmt)]
-        return [made for made in returns if made]
+        returns = [each.expr for each in _statements(source, nested=False) if isinstance(each, ReturnStmt)]
+        return [returned for returned in returns if returned]
 
     def _named(self, expression: Expression) -> SymbolNode | None:
         found = expression.node if isinstance(expression, RefExpr) else None
@@ -251,11 +280,11 @@ def _statements(node: Node, *, nested: bool = True) -> Iterator[Statement]:
 class _Check:
     """Checks the entries in the configs of one file."""
 
-    def __init__(self, checker: TypeChecker, shape: TypeInfo) -> None:
+    def __init__(self, checker: TypeChecker, shape: TypeInfo, line: int) -> None:
         self._checker = checker
         # By its fallback a TypedDict has a name, for the messages.
         self._shape = shape.typeddict_type and shape.typeddict_type.copy_modified(fallback=Instance(shape, []))
-        self._bindings = _Bindings(checker.tree)
+        self._bindings = _Bindings(checker.tree, line)
 
     def config(self, config: Expression) -> None:
         """Report the mistakes in the W&B entry of a Tune config, and of the ``logger_config`` in it."""
@@ -303,9 +332,10 @@ class _Check:
             yield from self._items(mapping.if_expr, seen)
             yield from self._items(mapping.else_expr, seen)
         elif (source := self._bindings.source(mapping)) and source not in seen and not _is_checked_by_mypy(source):
-            for made in self._bindings.values(source):
-                yield from self._items(made, seen | {source})
-            yield from self._bindings.items[source]
+            found = [item for made in self._bindings.values(source) for item in self._items(made, seen | {source})]
+            for key, value in [*found, *self._bindings.items(source)]:
+                if not self._bindings.is_replaced(source, key):
+                    yield key, value
 
     def _values(self, expression: Expression, seen: _Sources = frozenset()) -> list[Expression]:
         """The values that an expression can have in a trial: those of a search value or a choice, or itself."""

@@ -88,3 +88,14 @@ tune.Tuner(train, param_space={"wandb": {"project": "a"} if first else None})  #
 # An entry that is none.
 tune.Tuner(train, param_space={"wandb": WandbSettings})  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space={"wandb": lambda: {"project": "a"}})  # error: mypy[typeddict-item]
+
+# One after the other, and perhaps.
+config: dict[str, Any] = {"wandb": {"projct": "a"}}  # error: mypy[typeddict-unknown-key]
+tune.Tuner(train, param_space=config)
+config = {"wandb": {"modus": "a"}}  # error: mypy[typeddict-unknown-key]
+if first:
+    config = {"wandb": {"project": "a"}}
+tune.Tuner(train, param_space=config)
+config["wandb"] = {"tgas": ["a"]}  # error: mypy[typeddict-unknown-key]
+config = {**config, "lr": 0.1}
+tune.Tuner(train, param_space=config)

@@ -131,3 +131,15 @@ base: dict[str, Any] = {"wandb": {"project": "demo"}}
 tune.Tuner(train, param_space=base.copy())
 tune.Tuner(train, param_space=copy.deepcopy(base) | {"lr": 0.1})
 tune.Tuner(train, param_space=cast("Any", base))
+
+# Replaced before the call.
+raw: dict[str, Any] = {"wandb": "team/project"}
+team, project = raw["wandb"].split("/")
+raw["wandb"] = {"entity": team, "project": project}
+tune.Tuner(train, param_space=raw)
+config: dict[str, Any] = {"wandb": {"enabled": True}}
+config["wandb"]["verbose"] = True
+print(config)
+config = {"wandb": {"project": "demo"}}
+if raw:
+    tune.Tuner(train, param_space=config)
