@@ -427,12 +427,12 @@ class _Check:
 
     def _display(self, found: ProperType, place: Expression) -> Expression:
         """A value of a type; a list or a dict by its items: nobody adds to it, so a list of bools is one of ints."""
-        parts = found.args if isinstance(found, Instance) else ()
+        parts = [TempNode(part, context=place) for part in found.args] if isinstance(found, Instance) else []
         settled: Expression
-        if isinstance(found, Instance) and found.type.fullname == "builtins.list":
-            settled = ListExpr([TempNode(parts[0], context=place)])
-        elif isinstance(found, Instance) and found.type.fullname == "builtins.dict":
-            settled = DictExpr([(TempNode(parts[0], context=place), TempNode(parts[1], context=place))])
+        if isinstance(found, Instance) and _is_a("list", found):
+            settled = ListExpr([*parts])
+        elif isinstance(found, Instance) and _is_a("dict", found):
+            settled = DictExpr([(parts[0], parts[1])])
         else:
             return TempNode(found, context=place)
         settled.set_line(place)

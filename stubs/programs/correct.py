@@ -18,7 +18,7 @@ from ray.tune.experiment import Trial
 from ray.tune.logger import LoggerCallback
 from ray.tune.schedulers import ASHAScheduler, PopulationBasedTraining
 from ray.tune.search import BasicVariantGenerator
-from ray.tune.search.sample import Categorical, Domain, Float
+from ray.tune.search.sample import Categorical, Domain, Float, Integer
 
 # --- search spaces ---
 
@@ -43,6 +43,22 @@ def add_to_a_space() -> dict[str, Any]:
     space["wandb"] = {"project": "demo"}
     space["epochs"] = 10
     return space
+
+
+class Defaults:
+    lr: float = 0.1
+
+
+def instead_of_defaults() -> list[dict[str, Any]]:
+    """A domain of numbers takes the place of a number."""
+    config = {"lr": 0.1, "batch": 32}
+    config["lr"] = tune.loguniform(1e-4, 1e-1)
+    config["batch"] = tune.choice([16, 32])
+    config.update(lr=tune.choice([0.1, 1]), batch=tune.randint(1, 9))
+    numbers: dict[str, float] = {"lr": tune.uniform(0, 1)}  # without the stubs: reportAssignmentType
+    defaults = Defaults()
+    defaults.lr = tune.quniform(0, 1, 0.1)  # without the stubs: reportAttributeAccessIssue
+    return [config, numbers, vars(defaults), {"rate": Float(0.0, 1.0).quantized(0.1), "count": Integer(1, 9)}]
 
 
 def domains() -> dict[str, Domain]:

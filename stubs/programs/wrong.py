@@ -23,13 +23,13 @@ def train_fn(config: dict[str, Any]) -> None:
 def search_space() -> None:
     tune.uniform("a", 1)  # E: arg-type reportArgumentType
     tune.uniform(0)  # E: call-arg reportCallIssue
-    tune.choice(3)  # E: arg-type reportArgumentType
-    tune.choice("a", "b")  # E: call-arg reportCallIssue
+    tune.choice(3)  # E: call-overload reportCallIssue reportArgumentType
+    tune.choice("a", "b")  # E: call-overload reportCallIssue
     tune.randint(0.5, 2)  # E: arg-type reportArgumentType
     tune.quniform(0, 1)  # E: call-arg reportCallIssue
     tune.grid_search(3)  # E: arg-type reportArgumentType
     tune.sample_from(3)  # E: call-overload reportCallIssue reportArgumentType
-    rate: float = tune.uniform(0, 1)  # E: assignment reportAssignmentType
+    rate: int = tune.uniform(0, 1)  # E: assignment reportAssignmentType
     project: str = tune.choice(["a", "b"])  # E: assignment reportAssignmentType
     kind: Categorical[int] = tune.choice(["a", "b"])  # E: list-item reportAssignmentType
     domain: Domain[str] = tune.randint(1, 3)  # E: assignment reportAssignmentType
