@@ -51,6 +51,7 @@ def expected(tool: str, files: Iterable[Path]) -> list[Finding]:
 
 def mypy(files: Iterable[Path], cache: Path, *, stubs: bool = True, plugin: bool = True) -> list[Finding]:
     """The errors of ``mypy --strict``, with this project's stubs and plugin or without."""
+    cache = cache / os.environ.get("PYTEST_XDIST_WORKER", "")  # two mypys at once lock each other out of a cache
     cache.mkdir(parents=True, exist_ok=True)
     # Of its own for each state of the plugin: mypy forgets what another one said only of the files of its next run.
     state = zlib.crc32((ROOT / "typed_tune_wandb" / "mypy_plugin.py").read_bytes())
@@ -64,7 +65,7 @@ def mypy(files: Iterable[Path], cache: Path, *, stubs: bool = True, plugin: bool
     ]
     (cache / "mypy.ini").write_text("\n".join(lines), encoding="utf-8")
     options = ["--config-file", "mypy.ini", "--cache-dir", f"{state:x}", "--no-error-summary", "--hide-error-context"]
-    output = _run(["mypy", *options, "--no-pretty", *map(str, files)], cache)
+    output = _run(["mypy", *options, "--no-pretty", "--show-traceback", *map(str, files)], cache)
     found = [_MYPY_LINE.fullmatch(line) for line in output.splitlines() if ": note: " not in line]
     assert None not in found, output
     return sorted(Finding(Path(m["file"]).name, int(m["line"]), m["code"], m["message"]) for m in found if m)
