@@ -164,7 +164,6 @@ class _Bindings:
     """
 
     def __init__(self, file: MypyFile, line: int) -> None:
-        self._line = line
         self._replaced: dict[tuple[SymbolNode | None, str], int] = defaultdict(int)
         self._items: dict[SymbolNode | None, list[_Item]] = defaultdict(list)
         self._values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
