@@ -61,6 +61,7 @@ from mypy.nodes import (
     TupleExpr,
     TypeInfo,
     Var,
+    WithStmt,
 )
 from mypy.plugin import FunctionContext, MethodContext, Plugin
 from mypy.types import (
@@ -70,6 +71,7 @@ from mypy.types import (
     Instance,
     LiteralType,
     NoneType,
+    Overloaded,
     PartialType,
     ProperType,
     TupleType,
@@ -148,7 +150,7 @@ def _check_call(parameter: str, plugin: WandbPlugin, call: _Call) -> Type:
     """Check the config in a call; the call's own type stays what it is."""
     shape = plugin.lookup_fully_qualified(_SHAPE)
     if shape and isinstance(shape.node, TypeInfo) and isinstance(call.api, TypeChecker):
-        check = _Check(call.api, shape.node, call.context.line)
+        check = _Check(call.api, shape.node)
         for formal, names, arguments in zip(call.callee_arg_names, call.arg_names, call.args, strict=True):
             for name, argument in zip(names, arguments, strict=True):
                 if (name or formal) == parameter:
@@ -159,12 +161,12 @@ def _check_call(parameter: str, plugin: WandbPlugin, call: _Call) -> Type:
 class _Bindings:
     """What a file binds to its variables and attributes, stores under their keys, and returns from its functions.
 
-    As a call in some line finds it: what a new dict replaces before, in the same block, is gone. Of branches, loops and
-    other functions all counts.
+    What was replaced in the same block before it is read is gone. Of branches, loops and other functions all counts.
     """
 
-    def __init__(self, file: MypyFile, line: int) -> None:
-        self._replaced: dict[tuple[SymbolNode | None, str], int] = defaultdict(int)
+    def __init__(self, file: MypyFile) -> None:
+        # By variable and key ("": the whole), the lines of what replaces it, and where their blocks end.
+        self._replaced: dict[tuple[SymbolNode | None, str], list[tuple[int, int]]] = defaultdict(list)
         self._items: dict[SymbolNode | None, list[_Item]] = defaultdict(list)
         self._values: dict[SymbolNode | None, list[Expression]] = defaultdict(list)
         self._classes: dict[SymbolNode | None, TypeInfo] = {}
@@ -174,11 +176,10 @@ class _Bindings:
             if isinstance(statement, FuncDef) and statement.info and statement.arguments and not statement.is_static:
                 # The first parameter of a method: so self.x is found. A nested function has no info.
                 self._classes[statement.arguments[0].variable] = statement.info
-        blocks = [file.defs, *(statement.body for statement in statements if isinstance(statement, Block))]
-        for block in blocks:
-            for statement in block:
-                if isinstance(statement, AssignmentStmt) and statement.line < line <= (block[-1].end_line or 0):
-                    self._replace(statement.lvalues[0], statement.rvalue)
+        self._replace_in(file.defs, file.defs)
+        for statement in statements:
+            if isinstance(statement, Block):
+                self._replace_in(statement.body, statement.body)
         for statement in statements:
             if isinstance(statement, AssignmentStmt):
                 for target in statement.lvalues:
@@ -200,47 +201,66 @@ class _Bindings:
             self._values[self.source(target)].append(value)
         elif not isinstance(target.base, IndexExpr):
             self._items[self.source(target.base)].append((target.index, value))
-        else:
+        elif isinstance(target.index, StrExpr):
             # config["wandb"]["mode"] = value: a further config["wandb"], of this item alone.
             item = DictExpr([(target.index, value)])
             item.set_line(target)
             self._bind(target.base, item)
 
-    def _replace(self, target: Expression, value: Expression) -> None:
-        """Note where a variable, or one of its keys, is given a dict that has nothing of the former one."""
-        if isinstance(value, DictExpr) and all(key for key, _ in value.items):
-            if not isinstance(target, IndexExpr):
-                self._replaced[self.source(target), ""] = target.line
-            elif isinstance(target.index, StrExpr):
-                self._replaced[self.source(target.base), target.index.value] = target.line
+    def _replace_in(self, statements: list[Statement], block: list[Statement]) -> None:
+        """Note which of a block's statements replace a variable, or what is under one of its keys."""
+        end = (block[-1].end_line or 0) if block else 0
+        for statement in statements:
+            if isinstance(statement, WithStmt):
+                self._replace_in(statement.body.body, block)
+            elif isinstance(statement, AssignmentStmt):
+                for source, key in self._replaced_by(statement.lvalues[0], statement.rvalue):
+                    self._replaced[source, key].append((statement.line, end))
 
-    def items(self, source: SymbolNode | None) -> list[_Item]:
-        """What is stored under keys of a source."""
-        return [(key, value) for key, value in self._items[source] if key.line >= self._replaced[source, ""]]
+    def _replaced_by(self, target: Expression, value: Expression) -> list[tuple[SymbolNode | None, str]]:
+        """The variable, or its keys, of which an assignment leaves nothing."""
+        keys = [key for key, _ in value.items] if isinstance(value, DictExpr) else []
+        grown = None in keys or isinstance(value, (OpExpr, CallExpr))  # perhaps from itself
+        if isinstance(target, IndexExpr) and isinstance(target.index, StrExpr):
+            made_anew = not grown or isinstance(value, CallExpr)
+            return [(self.source(target.base), target.index.value)] if made_anew else []
+        if isinstance(target, IndexExpr):
+            return []
+        told = [key.value for key in keys if isinstance(key, StrExpr)] if grown else [""]
+        return [(self.source(target), key) for key in told]
 
-    def is_replaced(self, source: SymbolNode | None, key: Expression) -> bool:
-        """Whether another value was stored under a key before the call."""
-        return isinstance(key, StrExpr) and key.line < self._replaced[source, key.value]
+    def _since(self, source: SymbolNode | None, key: str, line: int) -> int:
+        """The line from which on counts what a variable, or its key, is made of, as read in a line."""
+        return max((start for start, end in self._replaced[source, key] if start < line <= end), default=0)
+
+    def items(self, source: SymbolNode | None, line: int) -> list[_Item]:
+        """What is stored under keys of a source, as read in a line."""
+        return [(key, value) for key, value in self._items[source] if key.line >= self._since(source, "", line)]
+
+    def is_replaced(self, source: SymbolNode | None, key: Expression, line: int) -> bool:
+        """Whether another value was stored under a key before a line."""
+        return isinstance(key, StrExpr) and key.line < self._since(source, key.value, line)
 
     def source(self, expression: Expression) -> SymbolNode | None:
         """The variable or attribute that an expression names, or the function or property whose result it is."""
         if isinstance(expression, CallExpr):
-            made = self._named(expression.callee)
+            made = self.named(expression.callee)
             return made if isinstance(made, FuncDef) else None
-        made = self._named(expression)
+        made = self.named(expression)
         return made if isinstance(made, Var) or (isinstance(made, FuncDef) and made.is_property) else None
 
-    def values(self, source: SymbolNode | None) -> list[Expression]:
-        """The expressions that make what a source names."""
+    def values(self, source: SymbolNode | None, line: int) -> list[Expression]:
+        """The expressions that make what a source names, as read in a line."""
         if not isinstance(source, FuncDef):
             made = self._values[source] if source else []
-            return [value for value in made if value.line >= self._replaced[source, ""]]
+            return [value for value in made if value.line >= self._since(source, "", line)]
         if source not in self._functions or source.is_generator or source.is_coroutine:
             return []
         returns = [each.expr for each in _statements(source, nested=False) if isinstance(each, ReturnStmt)]
         return [returned for returned in returns if returned]
 
-    def _named(self, expression: Expression) -> SymbolNode | None:
+    def named(self, expression: Expression) -> SymbolNode | None:
+        """What an expression refers to, in a class as well."""
         found = expression.node if isinstance(expression, RefExpr) else None
         if isinstance(expression, MemberExpr) and (owner := self._class_of(expression.expr)):
             symbol = owner.get(expression.name)
@@ -279,20 +299,25 @@ def _statements(node: Node, *, nested: bool = True) -> Iterator[Statement]:
 class _Check:
     """Checks the entries in the configs of one file."""
 
-    def __init__(self, checker: TypeChecker, shape: TypeInfo, line: int) -> None:
+    def __init__(self, checker: TypeChecker, shape: TypeInfo) -> None:
         self._checker = checker
         # By its fallback a TypedDict has a name, for the messages.
         self._shape = shape.typeddict_type and shape.typeddict_type.copy_modified(fallback=Instance(shape, []))
-        self._bindings = _Bindings(checker.tree, line)
+        self._bindings = _Bindings(checker.tree)
 
     def config(self, config: Expression) -> None:
         """Report the mistakes in the W&B entry of a Tune config, and of the ``logger_config`` in it."""
         places = [config, *self._under("logger_config", config)]
-        for entry in [entry for place in places for entry in self._under("wandb", place)]:
+        entries = [entry for place in places for entry in self._under("wandb", place)]
+        for entry in entries:
             for value in self._values(entry):
+                # Where there are several, None is what another one takes the place of.
+                if len(entries) == 1:
+                    self._kind(value)
                 self._entry(value)
 
-    def _entry(self, entry: Expression) -> None:
+    def _kind(self, entry: Expression) -> None:
+        """Report what cannot be an entry."""
         # What is added by update() is no entry by itself.
         found = None if _updated(entry) else self._type(entry)
         if isinstance(entry, ListExpr):
@@ -303,6 +328,9 @@ class _Check:
             wrong = format_type(found, self._checker.options)
             message = f'The W&B entry has type {wrong}, expected "WandbConfigDict" or "WandbSettings"'
             self._checker.fail(message, entry, code=TYPEDDICT_ITEM)
+
+    def _entry(self, entry: Expression) -> None:
+        """Report the mistakes in an entry's items."""
         for key, value in self._items(entry):
             if self._is_told(key):
                 for single in self._values(value):
@@ -319,8 +347,15 @@ class _Check:
         """The keys and values of an expression that makes a dict, wherever they are written in this file."""
         mapping = _bare(mapping)
         if isinstance(mapping, DictExpr):
+            told = {key.value for key, _ in mapping.items if isinstance(key, StrExpr)}
             for key, value in mapping.items:
-                yield from [(key, value)] if key else self._items(value, seen)
+                if key:
+                    yield key, value
+                    continue
+                # What **base says of a key is gone where the key is said again.
+                for inner, under in self._items(value, seen):
+                    if not (isinstance(inner, StrExpr) and inner.value in told):
+                        yield inner, under
         elif isinstance(mapping, CallExpr) and (_name(mapping.callee) == "builtins.dict" or _updated(mapping)):
             for name, argument in zip(mapping.arg_names, mapping.args, strict=True):
                 yield from [(_word(name, argument), argument)] if name else self._items(argument, seen)
@@ -331,20 +366,24 @@ class _Check:
             yield from self._items(mapping.if_expr, seen)
             yield from self._items(mapping.else_expr, seen)
         elif (source := self._bindings.source(mapping)) and source not in seen and not _is_checked_by_mypy(source):
-            found = [item for made in self._bindings.values(source) for item in self._items(made, seen | {source})]
-            for key, value in [*found, *self._bindings.items(source)]:
-                if not self._bindings.is_replaced(source, key):
+            line = mapping.line
+            values = self._bindings.values(source, line)
+            found = [item for made in values for item in self._items(made, seen | {source})]
+            for key, value in [*found, *self._bindings.items(source, line)]:
+                if not self._bindings.is_replaced(source, key, line):
                     yield key, value
 
     def _values(self, expression: Expression, seen: _Sources = frozenset()) -> list[Expression]:
         """The values that an expression can have in a trial: those of a search value or a choice, or itself."""
         expression = _bare(expression)
         source = self._bindings.source(expression)
-        made = self._bindings.values(source) if source not in seen else []
+        made = self._bindings.values(source, expression.line) if source not in seen else []
         seen |= {source}
         searches = [value for value in made if _is_search(value)]
-        if not searches and all(map(_is_word, made)):
-            searches = made  # a variable of words: mypy knows it as any str
+        words = [text for value in made for text in _words(value)]
+        if words and None not in words and self._is_any_str(expression):
+            # mypy knows a variable of words as any str.
+            return [_word(text, expression) for text in words if text is not None]
         if searches:
             return [value for search in searches for value in self._values(search, seen)]
         if isinstance(expression, ConditionalExpr):
@@ -369,7 +408,7 @@ class _Check:
             return []
         if isinstance(sequence, (ListExpr, TupleExpr, SetExpr)):
             return [item for item in sequence.items if not isinstance(item, StarExpr)]
-        made = self._bindings.values(self._bindings.source(sequence))
+        made = self._bindings.values(self._bindings.source(sequence), sequence.line)
         if len(made) == 1 and isinstance(made[0], (ListExpr, TupleExpr, SetExpr)):
             return self._elements(made[0])
         found = self._type(sequence)
@@ -380,8 +419,8 @@ class _Check:
         """What the function of a ``tune.sample_from`` returns."""
         if isinstance(function, LambdaExpr):
             return self._values(function.expr(), seen)
-        node = function.node if isinstance(function, RefExpr) else None
-        if node not in seen and (made := self._bindings.values(node)):
+        node = self._bindings.named(function) if function else None
+        if isinstance(node, FuncDef) and node not in seen and (made := self._bindings.values(node, 0)):
             return [value for single in made for value in self._values(single, seen | {node})]
         found = self._type(function) if function else None
         return [TempNode(found.ret_type, context=function)] if isinstance(found, CallableType) else []
@@ -419,10 +458,25 @@ class _Check:
             settled = DictExpr([(key and self._settled(key), self._settled(value)) for key, value in expression.items])
         elif isinstance(expression, (ListExpr, TupleExpr, SetExpr)) and not any(map(_is_star, expression.items)):
             settled = type(expression)([self._settled(item) for item in expression.items])
+        elif isinstance(expression, CallExpr) and self._is_generic(expression.callee):
+            return TempNode(_ANY, context=expression)  # its type would be another where another is expected
         else:
             return self._display(self._type(expression), expression)
         settled.set_line(expression)
         return settled
+
+    def _is_generic(self, function: Expression) -> bool:
+        """Whether a function is overloaded or has type variables; at the call mypy notes it without them."""
+        node = function.node if isinstance(function, RefExpr) else None
+        declared = node.type if isinstance(node, (Var, FuncDef, OverloadedFuncDef, Decorator)) else None
+        kinds = [get_proper_type(declared), self._type(function)]
+        return any(
+            isinstance(kind, Overloaded) or (isinstance(kind, CallableType) and kind.variables) for kind in kinds
+        )
+
+    def _is_any_str(self, expression: Expression) -> bool:
+        found = self._type(expression)
+        return isinstance(found, Instance) and _is_a("str", found) and found.last_known_value is None
 
     def _display(self, found: ProperType, place: Expression) -> Expression:
         """A value of a type; a list or a dict by its items: nobody adds to it, so a list of bools is one of ints."""
@@ -453,20 +507,10 @@ class _Check:
         """The type that mypy found for an expression where it stands; Any where it is not sure, or has not looked."""
         if isinstance(expression, TempNode):
             return get_proper_type(expression.type)
-        found = get_proper_type(self._checker.lookup_type_or_none(expression) or _declared(expression))
+        found = get_proper_type(self._checker.lookup_type_or_none(expression))
         if isinstance(found, UnionType) and not any(map(_is_domain, found.items)):
             found = _ANY if any(isinstance(get_proper_type(kind), AnyType) for kind in found.items) else found
         return _ANY if found is None or isinstance(found, (PartialType, DeletedType)) else found
-
-
-def _declared(expression: Expression) -> Type | None:
-    """What a name is declared as, where mypy has not looked yet: mypy 2 looks into functions last.
-
-    A union may be narrowed there, and what is inferred is not known yet: only a built-in type tells.
-    """
-    node = expression.node if isinstance(expression, NameExpr) else None
-    found = get_proper_type(node.type) if isinstance(node, Var) and not node.is_inferred else None
-    return found if isinstance(found, Instance) and found.type.fullname in _NEVER_AN_ENTRY else None
 
 
 def _is_checked_by_mypy(source: SymbolNode) -> bool:
@@ -499,10 +543,11 @@ def _bare(expression: Expression) -> Expression:
     return _bare(inner) if inner else expression
 
 
-def _is_word(expression: Expression) -> bool:
+def _words(expression: Expression) -> list[str | None]:
+    """The words that an expression can be; None for what is no word."""
     if isinstance(expression, ConditionalExpr):
-        return _is_word(expression.if_expr) and _is_word(expression.else_expr)
-    return isinstance(expression, StrExpr)
+        return [*_words(expression.if_expr), *_words(expression.else_expr)]
+    return [expression.value if isinstance(expression, StrExpr) else None]
 
 
 def _is_grid(kind: ProperType) -> bool:

@@ -34,11 +34,11 @@ def cached() -> dict[str, Any]:
 
 
 class Search:
-    mode = "ofline"  # error: mypy[typeddict-item]
+    mode = "ofline"
 
     def run(self) -> None:
         tune.Tuner(train, param_space=self.space)
-        tune.Tuner(train, param_space={"wandb": {"mode": self.mode}})
+        tune.Tuner(train, param_space={"wandb": {"mode": self.mode}})  # error: mypy[typeddict-item]
 
     @property
     def space(self) -> dict[str, Any]:
@@ -67,7 +67,8 @@ def declared(tags: str, group: int) -> dict[str, Any]:
     return {"wandb": {"tags": tags, "group": group}}  # error: mypy[typeddict-item, typeddict-item]
 
 
-tune.Tuner(train, param_space=declared("a", 1))
+def again() -> None:
+    tune.Tuner(train, param_space=declared("a", 1))
 
 
 # Search values.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import random
 import re
 import sys
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeGuard, cast
 
 from ray import tune
 from ray.tune.search.sample import Categorical, Domain
@@ -143,3 +144,72 @@ print(config)
 config = {"wandb": {"project": "demo"}}
 if raw:
     tune.Tuner(train, param_space=config)
+
+
+def replaced(text: str) -> dict[str, Any]:
+    space: dict[str, Any] = {"lr": 0.1, "wandb": None}
+    with open(text) as file:  # noqa: PTH123  # the case
+        space["wandb"] = {"project": file.read()}
+    parameters: dict[str, Any] = {"lr": 0.1}
+    parameters = {"project": "demo"}
+    space["wandb"] = annotated_or(parameters)
+    return space
+
+
+def annotated_or(entry: dict[str, Any]) -> dict[str, Any]:
+    tags: dict[str, Any] = {"tags": ["a"], **entry}
+    tags["tags"][0] = "b"
+    return tags
+
+
+placeholder: dict[str, Any] = {"lr": 0.1, "wandb": None}
+tune.Tuner(train, param_space=replaced("a"))
+tune.Tuner(train, param_space={**placeholder, "wandb": {"project": "demo"}})
+placeholder = {**placeholder, "wandb": {"project": "demo"}}
+tune.Tuner(train, param_space=placeholder)
+empty: dict[str, Any] = {"lr": 0.1, "wandb": None}
+empty.update({"wandb": {"project": "demo"}})
+tune.Tuner(train, param_space=empty)
+
+# Of a type that depends on what is expected, or that only the function itself knows.
+Mode = Literal["online", "offline"]
+MODES: dict[str, Mode] = {"a": "online"}
+
+
+def is_mode(text: str) -> TypeGuard[Mode]:
+    return text in MODES
+
+
+def guarded(mode: str, flag: int) -> dict[str, Any]:
+    if not is_mode(mode):
+        raise ValueError
+    if isinstance(flag, bool):
+        return {"wandb": {"force": flag}}
+    return {"wandb": {"mode": mode}}
+
+
+def literal(quick: bool) -> None:
+    mode: Literal["auto", "online", "offline"] = "auto"
+    if quick:
+        mode = "online"
+    if mode == "auto":
+        mode = "offline"
+    tune.Tuner(train, param_space={"wandb": {"mode": mode}})
+    tune.Tuner(train, param_space={"wandb": {"mode": random.choice(["online", "offline"])}})
+    tune.Tuner(train, param_space={"wandb": {"mode": MODES.get("b", "online")}})
+
+
+tune.Tuner(train, param_space=guarded("a", 1))
+
+
+class Spoken:
+    def mode(self, spec: Any) -> str:
+        return "offline"
+
+    def run(self) -> None:
+        tune.Tuner(train, param_space={"wandb": {"mode": tune.sample_from(self.mode)}})
+
+
+wrong_tags = "a,b"
+print(wrong_tags)
+tune.Tuner(train, param_space={"wandb": {"tags": wrong_tags}})  # type: ignore[typeddict-item]
