@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -81,34 +79,34 @@ def test_a_program_without_this_library(cache: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[Callable[[], str]]:
-    """What mypy's daemon says of the programs in a folder."""
+def project(tmp_path: Path) -> Path:
+    """A user's folder, whose mypy has the plugin."""
     (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = typed_tune_wandb.mypy_plugin", encoding="utf-8")
-
-    def dmypy(*arguments: str) -> str:
-        command = [sys.executable, "-m", "mypy.dmypy", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280).stdout
-
-    yield lambda: dmypy("run", "--timeout", "300", "--", *sorted(path.name for path in tmp_path.glob("*.py")))
-    dmypy("stop")
+    return tmp_path
 
 
-def test_the_daemon_names_no_other_file(daemon: Callable[[], str], tmp_path: Path) -> None:
+@pytest.fixture
+def daemon(project: Path) -> Iterator[Callable[[], str]]:
+    """What mypy's daemon says of the programs in the folder."""
+    options = ["--timeout", "300", "--"]
+    yield lambda: checkers.run(["mypy.dmypy", "run", *options, *sorted(p.name for p in project.glob("*.py"))], project)
+    checkers.run(["mypy.dmypy", "stop"], project)
+
+
+def test_the_daemon_names_no_other_file(daemon: Callable[[], str], project: Path) -> None:
     """It keeps other files' functions, which mypy forgets: what they return is not looked into."""
     made = 'def made(given: str | int) -> dict[str, Any]:\n    return {"wandb": {"projct": given}}'
-    (tmp_path / "library.py").write_text(f"from typing import Any\n\n\n{made}", encoding="utf-8")
+    (project / "library.py").write_text(f"from typing import Any\n\n\n{made}", encoding="utf-8")
     lines = ["from ray import tune", "from library import made", 'tune.Tuner("PPO", param_space=made(1))']
-    (tmp_path / "program.py").write_text("\n".join(lines), encoding="utf-8")
+    (project / "program.py").write_text("\n".join(lines), encoding="utf-8")
     assert "Success: no issues found in 2 source files" in daemon()
-    (tmp_path / "program.py").write_text("\n".join([*lines, lines[2]]), encoding="utf-8")
+    (project / "program.py").write_text("\n".join([*lines, lines[2]]), encoding="utf-8")
     assert "Success: no issues found in 2 source files" in daemon()
 
 
-def test_without_installed_packages(tmp_path: Path) -> None:
+def test_without_installed_packages(project: Path) -> None:
     """``--no-site-packages`` hides Ray and this library alike: the plugin adds no error that a user cannot silence."""
-    program = tmp_path / "program.py"
+    program = project / "program.py"
     program.write_text("import ray  # type: ignore[import-not-found]", encoding="utf-8")
-    (tmp_path / "mypy.ini").write_text("[mypy]\nplugins = typed_tune_wandb.mypy_plugin", encoding="utf-8")
-    command = [sys.executable, "-m", "mypy", "--no-site-packages", program.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
-    assert "Success: no issues found in 1 source file\n" == done.stdout
+    said = checkers.run(["mypy", "--no-site-packages", program.name], project)
+    assert "Success: no issues found in 1 source file\n" == said

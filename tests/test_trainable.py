@@ -235,11 +235,17 @@ class Counts(tune.Trainable):
         return True
 
 
-class Mixed(WandbTrainableMixin, Counts):
+class Doubles(Counts):
+    wandb: Run
+
     def step(self) -> dict[str, Any]:
         result = super().step()
         self.wandb.log({"double": 2 * self.count})
         return result
+
+
+class Mixed(WandbTrainableMixin, Doubles):
+    pass
 
 
 def test_a_decorated_class_records_itself(tmp_path: Path) -> None:
@@ -252,19 +258,9 @@ def test_a_decorated_class_records_itself(tmp_path: Path) -> None:
     assert {result.metrics["trial_id"] for result in grid if result.metrics} == set(runs)
 
 
-@wandb_mixin
-class Logs(Counts):
-    wandb: Run
-
-    def step(self) -> dict[str, Any]:
-        result = super().step()
-        self.wandb.log({"double": 2 * self.count})
-        return result
-
-
 def test_a_decorated_class_has_its_run(tmp_path: Path) -> None:
     """In ``self.wandb``, whose type it may declare."""
-    runs, _ = fit(Logs, {}, tmp_path, stop={"training_iteration": 2})
+    runs, _ = fit(wandb_mixin(Doubles), {}, tmp_path, stop={"training_iteration": 2})
     assert [[2, 4]] == [run.rows("double") for run in runs.values()]
 
 

@@ -7,7 +7,8 @@ bound to a variable or an attribute or returned by a function. A search value is
 values.
 
 mypy has no stable interface for plugins. This one was run with mypy 1.15 to 2.4; all that it uses of mypy is in this
-module, and beyond the documented hooks that is the tree of the checked file (``TypeChecker.tree``).
+module, and beyond the documented hooks that is the tree of the checked file (``TypeChecker.tree``) and the types that
+mypy found in it (``TypeChecker.lookup_type_or_none``).
 """
 
 from __future__ import annotations
@@ -439,10 +440,8 @@ class _Check:
 
     def _sample_of(self, kind: ProperType) -> Type:
         """What is sampled from a domain of this type, or taken from a ``grid_search`` dict; another type as it is."""
-        for base in kind.type.mro if isinstance(kind, Instance) else ():
-            if base.fullname == f"{_SAMPLE}.Domain" and isinstance(kind, Instance):
-                sampled = map_instance_to_supertype(kind, base).args
-                return sampled[0] if sampled else _ANY
+        if domain := _domain(kind):
+            return domain.args[0] if domain.args else _ANY
         return _ANY if _is_grid(kind) else kind
 
     def _settled(self, expression: Expression) -> Expression:
@@ -508,7 +507,7 @@ class _Check:
         if isinstance(expression, TempNode):
             return get_proper_type(expression.type)
         found = get_proper_type(self._checker.lookup_type_or_none(expression))
-        if isinstance(found, UnionType) and not any(map(_is_domain, found.items)):
+        if isinstance(found, UnionType) and not any(map(_domain, found.items)):
             found = _ANY if any(isinstance(get_proper_type(kind), AnyType) for kind in found.items) else found
         return _ANY if found is None or isinstance(found, (PartialType, DeletedType)) else found
 
@@ -565,9 +564,13 @@ def _is_star(expression: Expression) -> bool:
     return isinstance(expression, StarExpr)
 
 
-def _is_domain(kind: Type) -> bool:
+def _domain(kind: Type) -> Instance | None:
+    """What a type is as a ``Domain`` of Ray's; None for another type."""
     found = get_proper_type(kind)
-    return isinstance(found, Instance) and found.type.has_base(f"{_SAMPLE}.Domain")
+    for base in found.type.mro if isinstance(found, Instance) else ():
+        if base.fullname == f"{_SAMPLE}.Domain" and isinstance(found, Instance):
+            return map_instance_to_supertype(found, base)
+    return None
 
 
 def _updated(expression: Expression) -> Expression | None:

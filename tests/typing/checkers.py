@@ -65,7 +65,7 @@ def mypy(files: Iterable[Path], cache: Path, *, stubs: bool = True, plugin: bool
     ]
     (cache / "mypy.ini").write_text("\n".join(lines), encoding="utf-8")
     options = ["--config-file", "mypy.ini", "--cache-dir", f"{state:x}", "--no-error-summary", "--hide-error-context"]
-    output = _run(["mypy", *options, "--no-pretty", "--show-traceback", *map(str, files)], cache)
+    output = run(["mypy", *options, "--no-pretty", "--show-traceback", *map(str, files)], cache)
     found = [_MYPY_LINE.fullmatch(line) for line in output.splitlines() if ": note: " not in line]
     assert None not in found, output
     return sorted(Finding(Path(m["file"]).name, int(m["line"]), m["code"], m["message"]) for m in found if m)
@@ -73,7 +73,7 @@ def mypy(files: Iterable[Path], cache: Path, *, stubs: bool = True, plugin: bool
 
 def pyright(files: Iterable[Path]) -> list[Finding]:
     """The errors of pyright, by this project's configuration (standard)."""
-    output = _run(["pyright", "--outputjson", "--pythonpath", sys.executable, *map(str, files)], ROOT)
+    output = run(["pyright", "--outputjson", "--pythonpath", sys.executable, *map(str, files)], ROOT)
     return sorted(
         Finding(Path(d["file"]).name, d["range"]["start"]["line"] + 1, d.get("rule", "syntax"), d["message"])
         for d in json.loads(output)["generalDiagnostics"]
@@ -81,7 +81,8 @@ def pyright(files: Iterable[Path]) -> list[Finding]:
     )
 
 
-def _run(arguments: list[str], folder: Path) -> str:
+def run(arguments: list[str], folder: Path) -> str:
+    """What a type checker prints, run in a folder."""
     command = [sys.executable, "-m", *arguments]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=280)
