@@ -1,4 +1,4 @@
-"""What both benchmarks need: processes and their costs as Linux shows them, rows on disk, Markdown tables."""
+"""What the benchmarks share: processes and their costs, rows on disk, Markdown tables."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+import psutil
 from attrs import frozen
 
-from tests.offline import OfflineRun, read_file
+from tests.support.offline import OfflineRun, read_file
 from typed_tune_wandb import __version__
 
 MEGABYTE: Final = 2**20
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
 # Nothing goes online and nothing is printed, whatever the user's environment says.
 OFFLINE: Final = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true"}
 
@@ -35,33 +36,22 @@ class Process:
 
 def process_tree(root: int) -> list[Process]:
     """A process and everything below it."""
-    children: dict[int, list[int]] = {}
-    cpu: dict[int, float] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            # The command's name stands in brackets and may hold anything.
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended meanwhile
-        pid = int(entry.name)
-        children.setdefault(int(fields[1]), []).append(pid)
-        cpu[pid] = (int(fields[11]) + int(fields[12])) / _TICKS
-    tree, found = [root], [root]
-    while found:
-        found = [child for pid in found for child in children.get(pid, [])]
-        tree += found
-    return [Process(pid, _kind(pid), cpu[pid]) for pid in tree if pid in cpu]
-
-
-def _kind(pid: int) -> str:
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
-    except OSError:
-        return "gone"
+        top = psutil.Process(root)
+        processes = [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+    tree = []
+    for process in processes:
+        with suppress(psutil.Error), process.oneshot():  # it may end meanwhile
+            times = process.cpu_times()
+            tree.append(Process(process.pid, _kind(" ".join(process.cmdline())), times.user + times.system))
+    return tree
+
+
+def _kind(command: str) -> str:
     for kind, mark in {
-        "recorder": "typed_tune_wandb._recording",
+        "recorder": "typed_tune_wandb.recording.worker",
         "wandb-core": "wandb-core",
         "logging actor": "ray::_WandbLoggingActor",
         "queue actor": "ray::_QueueActor",
@@ -73,19 +63,18 @@ def _kind(pid: int) -> str:
 
 def machine_cpu() -> float:
     """Seconds that all cores of the machine have been busy, for whatever process, since it started."""
-    user, nice, system, _idle, _wait, *interrupts = map(
-        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:8]
-    )
-    return (user + nice + system + sum(interrupts)) / _TICKS
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0))
 
 
 def memory_of(pid: int) -> float:
     """The proportional set size of a process, in MB: shared pages count once among those who share them."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
+        memory = psutil.Process(pid).memory_full_info()
+    except psutil.Error:
         return 0.0
-    return next((int(line.split()[1]) * 1024 / MEGABYTE for line in lines if line.startswith("Pss:")), 0.0)
+    return float(getattr(memory, "pss", memory.uss)) / MEGABYTE
 
 
 def runs_below(folder: Path) -> dict[str, OfflineRun]:

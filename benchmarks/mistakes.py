@@ -1,10 +1,10 @@
-"""When each mistake of ``tests/mistakes.py`` is found by Ray's WandbLoggerCallback, by wandb.init, and by this library.
+"""When each mistake of ``tests/support/mistakes.py`` is found by Ray's callback, by wandb.init, and by this library.
 
     python -m benchmarks.mistakes                       # all, about 10 minutes
     python -m benchmarks.mistakes "a misspelt key"      # by title
 
 Runs a real Tune experiment for each mistake that the callback's construction does not tell, and a real ``wandb.init``;
-offline. Writes what it saw to ``tests/mistakes_seen.json``, from which ``tests/test_mistakes.py`` makes
+offline. Writes what it saw to ``tests/support/mistakes_seen.json``, from which ``tests/test_mistakes.py`` makes
 docs/mistakes.md.
 """
 
@@ -18,11 +18,12 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
-from tests.mistakes import AROUND, MISTAKES
+from tests.support.mistakes import AROUND, MISTAKES
 
-SEEN: Final = Path(__file__).parents[1] / "tests" / "mistakes_seen.json"
+SEEN: Final = Path(__file__).parents[1] / "tests" / "support" / "mistakes_seen.json"
 RIGHT: Final = "nothing: the entry is right"
 _MARK: Final = "trained"
 
@@ -44,7 +45,7 @@ def seen_by_tune(make: Callable[[], Any], config: dict[str, object], folder: Pat
     """What an experiment with a callback comes to: where it ends, or what its run holds."""
     from ray import tune
 
-    from tests.offline import OfflineRun, read_file
+    from tests.support.offline import OfflineRun, read_file
 
     def train(config: dict[str, Any]) -> None:
         (folder / _MARK).touch()
@@ -104,7 +105,14 @@ def _in_ray(home: Path, see: Callable[[Mapping[str, Any]], None]) -> None:
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)
     os.chdir(home)
-    see({"tune": tune, "WandbLoggerCallback": WandbLoggerCallback, "WandbLogger": WandbLogger})
+    see(
+        {
+            "tune": tune,
+            "SimpleNamespace": SimpleNamespace,
+            "WandbLoggerCallback": WandbLoggerCallback,
+            "WandbLogger": WandbLogger,
+        }
+    )
     ray.shutdown()
 
 

@@ -108,7 +108,8 @@ def experiment(
         run_config=tune.RunConfig(callbacks=[logger, Counter()], storage_path=str(folder / "ray"), verbose=0),
     ).fit()
     server.faults.clear()
-    rows = {run_id: run.history for run_id, run in server.runs.items() if run_id in logger.runs}
+    own = {info.id for info in logger.runs.values()}
+    rows = {run_id: run.history for run_id, run in server.runs.items() if run_id in own}
     once = sum(len({row["training_iteration"] for row in history}) for history in rows.values())
     twice = sum(len(history) for history in rows.values()) - once
     named = sum(record.rows for record in logger.runs.values() if record.problem is not None)

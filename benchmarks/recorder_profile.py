@@ -49,12 +49,12 @@ class Meter:
 
 def record(spec: dict[str, Any]) -> dict[str, Any]:
     """The recorder: open runs, log rows to them in turn, end them."""
-    from typed_tune_wandb.payload import ResultReader
-    from typed_tune_wandb.recorder import Recorder
+    from typed_tune_wandb.payload import ResultConverter
+    from typed_tune_wandb.recording.client import Recorder
 
     runs, rows, meter, recorder = spec["runs"], spec["rows"], Meter(), Recorder()
     names = [f"run{index:03d}" for index in range(runs)]
-    readers = {name: ResultReader() for name in names}
+    readers = {name: ResultConverter() for name in names}
 
     def wait_until(rows: int, state: str) -> None:
         while any(recorder.runs[name].state != state for name in names) or _rows_of(recorder) < rows:
@@ -62,7 +62,7 @@ def record(spec: dict[str, Any]) -> dict[str, Any]:
 
     # A first run bears what comes once: the process, the import of wandb, wandb-core.
     recorder.open("first", {"id": "first", "project": "benchmark", "dir": spec["folder"]}, {})
-    recorder.log("first", 1, readers[names[0]].read(metrics(_METRICS, 0)))
+    recorder.log("first", 1, readers[names[0]].convert(metrics(_METRICS, 0)))
     while recorder.runs["first"].state != "running":
         time.sleep(0.01)
     result: dict[str, Any] = {"memory": [], "before": meter.memory()}
@@ -77,7 +77,7 @@ def record(spec: dict[str, Any]) -> dict[str, Any]:
     pace, samples = spec.get("pace", 0), max(1, rows // spec.get("samples", 1))
     for row in range(rows):
         name = names[row % runs]
-        recorder.log(name, row // runs + 1, readers[name].read(metrics(_METRICS, row)))
+        recorder.log(name, row // runs + 1, readers[name].convert(metrics(_METRICS, row)))
         if pace:
             time.sleep(max(0.0, began + row / pace - time.perf_counter()))
         elif row % 1000 == 0:
@@ -108,7 +108,7 @@ def bare(spec: dict[str, Any]) -> dict[str, Any]:
     """Only wandb, in this process: the same runs, settings and rows, by ``run.log`` in a loop."""
     import wandb
 
-    from typed_tune_wandb._recording import RECORDER_SETTINGS
+    from typed_tune_wandb.recording.worker._backend import RECORDER_SETTINGS
 
     runs, rows, meter = spec["runs"], spec["rows"], Meter()
 

@@ -86,13 +86,13 @@ def bare(spent: Spent) -> Any:
     """The least that a callback can do: ``wandb.init``, ``run.log``, ``run.finish``, there and then, in Tune's loop."""
     from ray.tune.logger import LoggerCallback
 
-    from typed_tune_wandb._recording import RECORDER_SETTINGS
-    from typed_tune_wandb.payload import ResultReader
+    from typed_tune_wandb.payload import ResultConverter
+    from typed_tune_wandb.recording.worker._backend import RECORDER_SETTINGS
 
     class Bare(LoggerCallback):
         def __init__(self) -> None:
             self.runs: dict[str, Any] = {}
-            self.reader = ResultReader()
+            self.reader = ResultConverter()
 
         def log_trial_start(self, trial: Any) -> None:
             import wandb  # as the recorder does: while the experiment runs
@@ -103,7 +103,7 @@ def bare(spent: Spent) -> Any:
             )
 
         def log_trial_result(self, iteration: int, trial: Any, result: dict[str, Any]) -> None:
-            self.runs[trial.trial_id].log(self.reader.read(result).row, step=iteration)
+            self.runs[trial.trial_id].log(self.reader.convert(result).row, step=iteration)
 
         def log_trial_end(self, trial: Any, failed: bool = False) -> None:
             self.runs[trial.trial_id].finish(exit_code=int(failed))
@@ -228,7 +228,7 @@ def measured(variant: str, *, trials: int, rows: int, count: int) -> dict[str, f
     spent: Spent = result["spent"]
     loop = {event: sum(seconds) for event, seconds in spent.items() if event != "on_experiment_end"}
     delays = [
-        min(row["_timestamp"] for row in run.history) - result["started"][run_id]
+        min(row["_timestamp"] for row in run.history) - result["started"][run_id.partition("-")[0]]  # the trial's id
         for run_id, run in runs.items()
         if run.history
     ]

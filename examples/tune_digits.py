@@ -9,6 +9,7 @@ and one search-space choice inside the W&B entry itself: the tags.
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any, Literal
 
 import numpy as np
@@ -67,9 +68,9 @@ def main() -> None:
     for run in logger.runs.values():
         print(f"  {run.name}  {run.state:<11} {run.rows:>3} rows  {run.where}")
     if mode == "offline":
-        folder = next(iter(logger.runs.values())).folder
-        print(f"Look at one in the terminal:  wandb leet {folder}")
-        print(f"Upload one to W&B:            wandb sync {folder}")
+        run = next(iter(logger.runs.values()))
+        print(f"Look at one in the terminal:  wandb leet {shlex.quote(run.folder)}")
+        print(f"Upload one to W&B:            {run.sync_command}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import ray
 from ray import tune
 from ray.cluster_utils import Cluster
 
-from tests.offline import read_runs
+from tests.support.offline import read_runs
 from typed_tune_wandb import WandbLogger
 
 
@@ -46,6 +46,6 @@ def test_trials_of_all_nodes_are_recorded_from_the_driver(tmp_path: Path) -> Non
     assert 4 == len(runs)
     for run in runs.values():
         assert [step * run.config["lr"] for step in range(20)] == run.rows("loss")
-        assert ("finished", 0) == (logger.runs[run.id].state, run.exit_code)
+        assert ("finished", 0) == (logger.runs[run.trial_id].state, run.exit_code)
     nodes = {node for run in runs.values() for node in run.rows("node")}
     assert 2 == len(nodes)  # of three: which of them the driver is on, Ray chooses

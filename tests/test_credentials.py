@@ -1,4 +1,4 @@
-"""Whether a key is needed, where it comes from, what is said of one that is of no use, and that it never shows."""
+"""Whether a key is needed, where it comes from, the message for one that is of no use, and that it never shows."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ import attrs
 import pytest
 import wandb
 
-from tests.byte_search import search
-from typed_tune_wandb import credentials
+from tests.support.byte_search import search
+from typed_tune_wandb._logging import PROCESS_LOG
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb.credentials import Credential, mode_of, resolve
+from typed_tune_wandb.credentials import Credential, resolve_api_key
 from typed_tune_wandb.errors import WandbSettingsError
-from typed_tune_wandb.settings import WandbSettings
+from typed_tune_wandb.settings import WandbSettings, effective_mode
 
 cloudpickle: Any = import_module("ray.cloudpickle")  # no type checker knows it
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -34,11 +34,11 @@ HOST = {"base_url": "http://127.0.0.1:9"}
 
 @pytest.fixture(autouse=True)
 def _nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No key anywhere, and nothing told yet."""
+    """No key anywhere, and nothing logged yet."""
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_SETUP_API_KEY_HOOK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setattr(credentials, "_told", set())
+    PROCESS_LOG.reset()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,11 +49,11 @@ def _no_wandb_core_is_left() -> Iterator[None]:
 
 def online(**words: object) -> Credential:
     """How a run online, on a server of its own, logs in."""
-    return resolve(WandbSettings.from_dict({"mode": "online", "settings": HOST, **words}))
+    return resolve_api_key(WandbSettings.from_dict({"mode": "online", "settings": HOST, **words}))
 
 
 def refusal(**words: object) -> str:
-    """What is said of credentials that are of no use."""
+    """The message for credentials that are of no use."""
     with pytest.raises(WandbSettingsError) as caught:
         online(**words)
     return str(caught.value)
@@ -90,11 +90,11 @@ class TestWhetherOneIsNeeded:
         root = str(Path(__file__).parent.parent)
         script = (
             "import wandb\n"
-            "from typed_tune_wandb.credentials import mode_of, resolve\n"
-            "from typed_tune_wandb import WandbSettings\n"
+            "from typed_tune_wandb.credentials import resolve_api_key\n"
+            "from typed_tune_wandb.settings import WandbSettings, effective_mode\n"
             "for settings in (None, wandb.Settings(x_disable_stats=True)):\n"
             "    said = WandbSettings(project='p', settings=settings)\n"
-            "    print(mode_of(said), resolve(said).key)\n"
+            "    print(effective_mode(said), resolve_api_key(said).explicit_key)\n"
         )
         subprocess.run(
             [sys.executable, "-m", "wandb", "offline"], cwd=tmp_path, env=environment, check=True, timeout=60
@@ -113,19 +113,19 @@ class TestWhetherOneIsNeeded:
     def test_variable(self, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """However the mode was set: here by the variable."""
         monkeypatch.setenv("WANDB_MODE", mode)
-        assert resolve(WandbSettings(project="p")).key is None
+        assert resolve_api_key(WandbSettings(project="p")).explicit_key is None
 
     @pytest.mark.parametrize("settings", [{"mode": "offline"}, wandb.Settings(mode="offline")])
     def test_inner_settings(self, settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
         """A mode inside ``settings`` counts over the variable, whether they are a dict or ``wandb.Settings``."""
         monkeypatch.setenv("WANDB_MODE", "online")
-        assert "offline" == mode_of(WandbSettings.from_dict({"settings": settings}))
-        assert "online" == mode_of(WandbSettings(settings=wandb.Settings(x_disable_stats=True)))
+        assert "offline" == effective_mode(WandbSettings.from_dict({"settings": settings}))
+        assert "online" == effective_mode(WandbSettings(settings=wandb.Settings(x_disable_stats=True)))
 
     def test_a_key_is_not_looked_at_offline(self) -> None:
         """Neither a broken one nor a missing file matters there, and none is handed to wandb."""
         for words in ({"api_key": "no key at all "}, {"api_key_file": "no/such/file"}):
-            found = resolve(WandbSettings.from_dict({"mode": "offline", **words}))
+            found = resolve_api_key(WandbSettings.from_dict({"mode": "offline", **words}))
             assert Credential(None, "none is needed offline") == found
 
 
@@ -137,9 +137,9 @@ class TestOrder:
         keys = [f"{n}" * 40 for n in range(5)]
 
         def found(**words: object) -> tuple[str | None, ...]:
-            """What wandb is told, what another process is told, and the source."""
+            """What wandb gets, what another process gets, and the source."""
             credential = online(**words)
-            keys = [secret.reveal() if secret else None for secret in (credential.key, credential.found)]
+            keys = [secret.reveal() if secret else None for secret in (credential.explicit_key, credential.secret)]
             return (*keys, credential.source)
 
         hook_returns(f" {keys[0]}\n")
@@ -156,8 +156,8 @@ class TestOrder:
         """A login of this process counts on its own server alone."""
         known = wandb.setup().settings
         monkeypatch.setattr(known, "api_key", KEY)
-        found = resolve(WandbSettings(mode="online"))
-        assert ("wandb's settings", Secret(KEY)) == (found.source, found.found)
+        found = resolve_api_key(WandbSettings(mode="online"))
+        assert ("wandb's settings", Secret(KEY)) == (found.source, found.secret)
         assert "no W&B API key found" in refusal()
 
     def test_a_login_on_another_server_is_none(self, tmp_path: Path) -> None:
@@ -172,14 +172,14 @@ class TestOrder:
         assert [] == [place for place in places if place not in text]
 
     def test_a_key_that_went_with_its_session(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """In a restored experiment it is a reference that leads nowhere: the next source counts, or it is told."""
+        """In a restored experiment it is a reference that leads nowhere: the next source counts, or it is reported."""
         lost = Secret.of_reference("0" * 32)
         assert "given in another session" in refusal(api_key=lost)
         assert "WANDB_API_KEY" in refusal(api_key=lost)
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         assert "the variable WANDB_API_KEY" == online(api_key=lost).source
 
-    def test_the_source_is_told_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def test_the_source_is_logged_once(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """At INFO, for each source; the key never."""
         path = key_file(tmp_path / "key")
         with caplog.at_level(logging.INFO):
@@ -194,10 +194,10 @@ class TestKeyFile:
     @pytest.mark.parametrize("content", [KEY, f"{KEY}\n", f"\n  {KEY}\t\r\n\n", f"\ufeff{KEY}"])
     def test_one_line(self, content: str, tmp_path: Path) -> None:
         """White space around the key, and what editors add, is none of it."""
-        assert Secret(KEY) == online(api_key_file=key_file(tmp_path / "key", content)).key
+        assert Secret(KEY) == online(api_key_file=key_file(tmp_path / "key", content)).explicit_key
 
     def test_relative_paths_and_tilde(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """They are this process': its folder and its user's home. The source is told in full."""
+        """They are this process': its folder and its user's home. The source is named in full."""
         path = key_file(tmp_path / "key")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -231,18 +231,20 @@ class TestKeyFile:
         ("name", "error"), [(".", "IsADirectoryError"), ("~nobody-has-this-name/k", "RuntimeError")]
     )
     def test_unreadable(self, name: str, error: str) -> None:
-        """What the system refuses is told by its error's name."""
+        """What the system refuses is reported by its error's name."""
         assert f"cannot be read as text ({error})" in refusal(api_key_file=name)
 
     def test_readable_by_everybody(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         """It works, with one warning that says what to do; one for a group is the user's affair."""
-        path = key_file(tmp_path / "key", mode=0o640)
+        path = key_file(tmp_path / "a user's key", mode=0o640)
         online(api_key_file=path)
         assert "" == caplog.text
         path.chmod(0o644)
         for _ in range(3):
-            assert Secret(KEY) == online(api_key_file=path).key
-        assert 1 == caplog.text.count("`chmod 600` it")
+            assert Secret(KEY) == online(api_key_file=path).explicit_key
+        (message,) = caplog.messages
+        subprocess.run(["sh", "-c", message.partition("Protect it by: ")[2]], check=True)
+        assert 0o600 == path.stat().st_mode & 0o777
 
 
 class TestShape:
@@ -251,7 +253,7 @@ class TestShape:
     )
     def test_possible(self, key: str) -> None:
         """Keys of W&B, of a server of one's own (with a prefix), of the newer form, and tokens."""
-        assert Secret(key) == online(api_key=key).key
+        assert Secret(key) == online(api_key=key).explicit_key
 
     @pytest.mark.parametrize(
         "key",
@@ -301,8 +303,21 @@ class TestHook:
         assert "the function named by WANDB_SETUP_API_KEY_HOOK returned no key." in refusal()
 
     def test_raises(self, hook_returns: Callable[[object], None]) -> None:
-        hook_returns(OSError("the vault is shut"))
-        assert f"{__name__}.hook raised OSError('the vault is shut')" in refusal()
+        """Its error is named by its type: the text may hold a token, and shows nowhere, not in a traceback either."""
+        hook_returns(OSError(f"the vault refuses {KEY}"))
+        with pytest.raises(WandbSettingsError, match=f"{__name__}.hook raised OSError.") as caught:
+            online()
+        shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__context__)
+        assert set() == search(shown.encode(), {"key": KEY})
+
+    def test_its_module_raises(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever the import of its module raises is a mistake of the environment, named by its type."""
+        (tmp_path / "broken_hook.py").write_text(f"raise RuntimeError('{KEY}')")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setenv("WANDB_SETUP_API_KEY_HOOK", "broken_hook.hook")
+        text = refusal()
+        assert "broken_hook.hook cannot be imported (RuntimeError)" in text
+        assert set() == search(text.encode(), {"key": KEY})
 
     @pytest.mark.parametrize("name", ["no.such.module", f"{__name__}.nothing", "word"])
     def test_is_none(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,6 +365,19 @@ class TestNothingShows:
         with pytest.raises(AttributeError, match="cannot be changed"):
             Secret(KEY)._reference = "other"
         assert not hasattr(Secret(KEY), "__dict__")
+
+    def test_one_key_under_two_references(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Secrets of two processes have references of their own: with one value they are equal, and one in a set."""
+        published = {"a" * 32: KEY.encode(), "b" * 32: KEY.encode(), "c" * 32: b"other"}
+        kv: Any = import_module("ray.experimental.internal_kv")
+        monkeypatch.setattr(kv, "_internal_kv_get", lambda reference, namespace: published.get(reference))
+        monkeypatch.setattr("ray.is_initialized", lambda: True)
+        one, two, other = (Secret.of_reference(letter * 32) for letter in "abc")
+        lost = Secret.of_reference("d" * 32)
+        assert one == two == Secret(KEY)
+        assert {one, other} == {one, two, other}
+        assert lost not in (one, other)
+        assert lost == Secret.of_reference("d" * 32)
 
     def test_another_process_gets_nothing_out_of_a_pickle(self, tmp_path: Path) -> None:
         """Without the Ray cluster that it was pickled under, a reference leads nowhere."""

@@ -16,29 +16,11 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, HyperBandScheduler
 from ray.tune.stopper import FunctionStopper
 
-from tests.offline import OfflineRun, read_runs
-from tests.test_logger import Checkpointed, fit
-from typed_tune_wandb import WandbLogger, WandbRunError, WandbSettings, restored_with
+from tests.support.offline import OfflineRun, read_runs
+from tests.support.trainables import Checkpointed, endless, fit, offline
+from typed_tune_wandb import WandbLogger, WandbRunError, restored_with
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-
-def offline(folder: Path, **more: Any) -> WandbLogger:
-    """A logger that records below a folder."""
-    return WandbLogger(WandbSettings(project="p", mode="offline", dir=folder), **more)
-
-
-def endless(config: dict[str, Any]) -> None:
-    """A trial that ends when it is told to, or fails once it and another one are under way."""
-    step = 0
-    begun = Path(config.get("begun", os.devnull))
-    while not (config.get("fails") and step >= 3 and begun.exists()):
-        tune.report({"loss": step})
-        if config.get("fails") is False:
-            begun.touch()
-        step += 1
-        time.sleep(0.05)
-    raise ValueError("on purpose")
 
 
 class Observer(tune.Callback):
@@ -59,16 +41,16 @@ def test_a_stopped_trial_is_a_finished_run(stop: Any, tmp_path: Path) -> None:
     logger = offline(tmp_path)
     (run,) = fit(endless, {}, logger, tmp_path, run_config={"stop": stop}).values()
     assert ([0, 1, 2, 3], 0) == (run.rows("loss"), run.exit_code)
-    assert "finished" == logger.runs[run.id].state
+    assert "finished" == logger.runs[run.trial_id].state
 
 
 def test_fail_fast_ends_the_others_runs_as_interrupted(tmp_path: Path) -> None:
-    """The failed trial's run fails; those that Tune ended for it are told apart from finished and failed ones."""
+    """The failed trial's run fails; those that Tune ended for it are neither finished nor failed."""
     logger = offline(tmp_path)
     space = {"fails": tune.grid_search([True, False]), "begun": str(tmp_path / "begun")}
     failing = tune.FailureConfig(fail_fast=True)
     runs = fit(endless, space, logger, tmp_path, run_config={"failure_config": failing})
-    states = {run.config["fails"]: (logger.runs[run.id].state, run.exit_code) for run in runs.values()}
+    states = {run.config["fails"]: (logger.runs[run.trial_id].state, run.exit_code) for run in runs.values()}
     assert {True: ("failed", 1), False: ("interrupted", 130)} == states
 
 
@@ -85,7 +67,7 @@ def test_hyperband_pauses_and_stops(scheduler: Any, tmp_path: Path) -> None:
         ),
     ).fit()
     runs = read_runs(tmp_path)
-    assert observer.seen == {run_id: run.rows("training_iteration") for run_id, run in runs.items()}
+    assert observer.seen == {run.trial_id: run.rows("training_iteration") for run in runs.values()}
     assert [(0, 1)] * 4 == [(run.exit_code, len(run.files)) for run in runs.values()]
 
 
@@ -128,7 +110,7 @@ import sys
 from pathlib import Path
 import ray
 from ray import tune
-from tests.test_ends import endless, offline
+from tests.support.trainables import endless, offline
 
 folder = Path(sys.argv[1])
 ray.init(address="local", num_cpus=2, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False)

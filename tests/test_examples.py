@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.offline import read_runs
+from tests.support.offline import read_runs
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -40,7 +40,7 @@ def test_tune_digits_records_every_row(tmp_path: Path) -> None:
         for line in path.read_text().splitlines():
             result = json.loads(line)
             reported.setdefault(result["trial_id"], []).append(result["accuracy"])
-    assert reported == {run_id: pytest.approx(run.rows("accuracy")) for run_id, run in runs.items()}
+    assert reported == {run.trial_id: pytest.approx(run.rows("accuracy")) for run in runs.values()}
     assert {0} == {run.exit_code for run in runs.values()}
     assert {"baseline", "candidate"} >= {tag for run in runs.values() for tag in run.tags}
     for run in runs.values():
@@ -55,7 +55,7 @@ def test_documented_logger_records_every_row(tmp_path: Path) -> None:
     (tmp_path / ".wandb_api_key").write_text(f"{key}\n")
     run_example("documented_logger.py", tmp_path, WANDB_MODE="offline")
     (run,) = read_runs(tmp_path / "wandb").values()
-    assert ("Optimization_Project", f"train_fn_{run.id}", 0) == (run.project, run.display_name, run.exit_code)
+    assert ("Optimization_Project", f"train_fn_{run.trial_id}", 0) == (run.project, run.display_name, run.exit_code)
     assert [run.config["parameter_1"] + run.config["parameter_2"]] * 10 == run.rows("loss")
     for name in ("parameter_1", "parameter_2"):
         assert [run.config[name]] * 10 == run.rows(f"config/{name}")
@@ -73,7 +73,7 @@ def test_documented_logger_reads_the_keys_file(tmp_path: Path) -> None:
 
 
 def test_builder(tmp_path: Path) -> None:
-    """Each trial's own words are over the logger's, and what is excluded is not there."""
+    """Each trial's own options override the logger's, and what is excluded is not recorded."""
     assert "The best learning rate is 0.9." in run_example("builder.py", tmp_path)
     runs = {run.config["lr"]: run for run in read_runs(tmp_path / "wandb").values()}
     assert {0.1: ["careful"], 0.9: ["bold"]} == {lr: run.tags for lr, run in runs.items()}

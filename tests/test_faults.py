@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from tests.offline import read_file, read_runs
-from tests.processes import descendants
-from tests.test_recorder import wait_for
+from tests.support.offline import read_file, read_runs
+from tests.support.online import FAST
+from tests.support.processes import is_alive
+from tests.support.recorder import services, wait_for, workers
 from tests.wandb_server import WandbServer
 from tests.wandb_server.faults import Fault
-from typed_tune_wandb._messages import Verified
 from typed_tune_wandb.payload import Payload
-from typed_tune_wandb.recorder import Recorder
+from typed_tune_wandb.recording._protocol import LoginChecked
+from typed_tune_wandb.recording.client import Recorder
 from typed_tune_wandb.settings import WandbInitKwargs
-
-# wandb-core cuts seconds down to whole ones.
-FAST: dict[str, object] = {
-    "x_file_stream_transmit_interval": 1,
-    "x_file_stream_retry_wait_min_seconds": 1,
-    "x_file_stream_retry_wait_max_seconds": 1,
-    "x_graphql_retry_wait_min_seconds": 1,
-    "x_graphql_retry_wait_max_seconds": 1,
-    "init_timeout": 10,
-}
 
 
 @pytest.fixture
@@ -63,7 +55,7 @@ def steps_on(server: WandbServer, name: str) -> list[int]:
 
 def follow(advice: str) -> None:
     """Do what a message advises: Upload it by: wandb sync ..."""
-    arguments = advice.partition("wandb ")[2].split()
+    arguments = shlex.split(advice.partition("wandb ")[2])
     subprocess.run([sys.executable, "-m", "wandb", *arguments], check=True, capture_output=True, timeout=60)
 
 
@@ -125,28 +117,32 @@ def test_a_run_that_opens_slowly_delays_no_other(wandb_server: WandbServer, reco
 @pytest.mark.parametrize("runs", [[], ["r"]], ids=["no run", "a run"])
 def test_a_wandb_core_that_does_not_end_is_left(runs: list[str], wandb_server: WandbServer, recorder: Recorder) -> None:
     """As after a request to a server that is not there: wandb would wait for it forever, in close() and at exit."""
-    assert recorder.verify(None, None).problem is None
+    assert recorder.check_login(None, None).problem is None
     for name in runs:
         opens(recorder, name)
         recorder.finish(name, "finished")
     wait_for(lambda: all(run.state == "finished" for run in recorder.runs.values()))
-    (core,) = descendants(os.getpid(), b"wandb-core")
+    wait_for(lambda: services(recorder) != [])
+    (core,) = services(recorder)
     os.kill(core, signal.SIGSTOP)
     started = time.monotonic()
-    recorder.close(timeout=30)
-    assert time.monotonic() - started < (20 if runs else 8)
-    wait_for(lambda: descendants(os.getpid(), b"wandb-core") == [])
+    recorder.close(timeout=200)
+    assert time.monotonic() - started < 100
+    wait_for(lambda: not is_alive(core))
 
 
 def test_a_check_does_not_wait_for_a_process_that_is_gone(wandb_server: WandbServer, recorder: Recorder) -> None:
     """It says so, and which server was to be asked."""
     wandb_server.faults.add(Fault(delay=60))
-    answers: list[Verified] = []
-    asking = threading.Thread(target=lambda: answers.append(recorder.verify(None, None)))
+    answers: list[LoginChecked] = []
+    lines: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(recorder.check_login(None, None, progress=lines.append)))
     asking.start()
 
+    wait_for(lambda: lines == ["W&B: waiting for the server to check the API key, at most 20 s"])
+
     def killed() -> bool:
-        for pid in descendants(os.getpid(), b"_recording"):
+        for pid in workers(recorder):
             os.kill(pid, signal.SIGKILL)
         return not asking.is_alive()
 
@@ -154,12 +150,16 @@ def test_a_check_does_not_wait_for_a_process_that_is_gone(wandb_server: WandbSer
     assert [(wandb_server.url, "the recorder's process ended (exit code -9)")] == [(a.url, a.problem) for a in answers]
 
 
-@pytest.mark.parametrize("victim", [b"_recording", b"wandb-core"])
-def test_a_killed_process_costs_no_row(victim: bytes, wandb_server: WandbServer, recorder: Recorder) -> None:
+@pytest.mark.parametrize("victims", [workers, services])
+def test_a_killed_process_costs_no_row(
+    victims: Callable[[Recorder], list[int]], wandb_server: WandbServer, recorder: Recorder
+) -> None:
     """The run is continued where the server has it: each row arrives once, and it ends as its trial."""
     opens(recorder, "r")
     logs(recorder, "r", 1, 60, 0.03)
-    (pid,) = descendants(os.getpid(), victim)
+    wait_for(lambda: recorder.runs["r"].rows > 0)
+    wait_for(lambda: victims(recorder) != [])
+    (pid,) = victims(recorder)
     os.kill(pid, signal.SIGKILL)
     logs(recorder, "r", 61, 120, 0.03)
     recorder.finish("r", "failed")
@@ -218,9 +218,9 @@ def test_what_is_not_up_in_time_is_named(
     recorder.finish("r", "finished")
     lines: list[str] = []
     started = time.monotonic()
-    (late,) = recorder.close(timeout=7, tell=lines.append)
-    assert time.monotonic() - started < 30
-    assert ["W&B: waiting for 1 runs to be uploaded, 2 s left."] == lines
+    (late,) = recorder.close(timeout=7, progress=lines.append)
+    assert time.monotonic() - started < 100
+    assert ["W&B: uploading; runs left: 1, with 30 rows, at most 2 s"] == lines
     assert ("lost", "it was not up after 7 s") == (late.state, late.problem)
     runs: dict[str, Any] = {}
     read_file(Path(late.path), runs)

@@ -7,8 +7,7 @@ import os
 import pytest
 
 from typed_tune_wandb.errors import WandbSettingsError
-from typed_tune_wandb.location import located
-from typed_tune_wandb.settings import WandbSettings
+from typed_tune_wandb.settings import WandbSettings, resolve_destination
 
 SETTINGS = WandbSettings(mode="offline")
 
@@ -26,7 +25,7 @@ def test_the_settings_come_first_then_the_variables(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("WANDB_PROJECT", "wandbs")
     monkeypatch.setenv("WANDB_GROUP_NAME", "group")
     assert ("wandbs", "group") == _where(SETTINGS)
-    assert ("own", "mine") == _where(SETTINGS.overridden_by({"project": "own", "group": "mine"}))
+    assert ("own", "mine") == _where(SETTINGS.merged_with({"project": "own", "group": "mine"}))
 
 
 def test_the_hook_is_asked_where_nothing_else_names_a_project(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +33,7 @@ def test_the_hook_is_asked_where_nothing_else_names_a_project(monkeypatch: pytes
     for name in ("WANDB_PROJECT_NAME", "WANDB_GROUP_NAME"):
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("WANDB_POPULATE_RUN_LOCATION_HOOK", "tests.test_location.populate")
-    assert ("own", "exp") == _where(SETTINGS.overridden_by({"project": "own"}))
+    assert ("own", "exp") == _where(SETTINGS.merged_with({"project": "own"}))
     assert ("hooked", "hooked group") == _where(SETTINGS)
 
 
@@ -42,16 +41,16 @@ def test_a_hook_that_is_not_there_is_a_mistake(monkeypatch: pytest.MonkeyPatch) 
     """The error names the variable and what was expected."""
     monkeypatch.setenv("WANDB_POPULATE_RUN_LOCATION_HOOK", "tests.nowhere.populate")
     with pytest.raises(WandbSettingsError, match=r"package\.module\.function"):
-        located(SETTINGS, default_group="exp")
+        resolve_destination(SETTINGS, default_group="exp")
 
 
 def test_no_project_is_a_mistake_unless_disabled() -> None:
     """A disabled run goes nowhere."""
     with pytest.raises(WandbSettingsError, match="WANDB_PROJECT"):
-        located(SETTINGS, default_group="exp")
-    assert located(WandbSettings(mode="disabled"), default_group="exp").project is None
+        resolve_destination(SETTINGS, default_group="exp")
+    assert resolve_destination(WandbSettings(mode="disabled"), default_group="exp").project is None
 
 
 def _where(settings: WandbSettings) -> tuple[str | None, str | None]:
-    found = located(settings, default_group="exp")
+    found = resolve_destination(settings, default_group="exp")
     return found.project, found.group

@@ -17,7 +17,9 @@ import wandb
 from ray import cloudpickle, tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from tests.offline import OfflineRun, read_runs
+from tests.support.offline import read_runs
+from tests.support.recorder import wait_for
+from tests.support.trainables import Checkpointed, fit
 from typed_tune_wandb import WandbLogger, WandbSettings, WandbSettingsError, wandb_mixin
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -31,18 +33,6 @@ def train(config: dict[str, Any]) -> None:
         raise ValueError("on purpose")
 
 
-def fit(trainable: Any, space: dict[str, Any], logger: WandbLogger, folder: Path, **more: Any) -> dict[str, OfflineRun]:
-    """Run an experiment and read its runs back, by run id."""
-    run_config = {"name": "exp", "storage_path": str(folder / "ray"), "verbose": 0, **more.pop("run_config", {})}
-    tune.Tuner(
-        trainable,
-        param_space=space,
-        tune_config=tune.TuneConfig(**more),
-        run_config=tune.RunConfig(callbacks=[logger], **run_config),
-    ).fit()
-    return read_runs(folder)
-
-
 def test_each_trial_is_one_run_with_tunes_defaults(tmp_path: Path) -> None:
     """id, name, group and config are the trial's, every row is there once, failed trials end failed."""
     logger = WandbLogger(mode="offline", dir=tmp_path)
@@ -50,12 +40,12 @@ def test_each_trial_is_one_run_with_tunes_defaults(tmp_path: Path) -> None:
     runs = fit(train, {**space, "wandb": {"project": "p", "tags": tune.choice([["a"], ["b"]])}}, logger, tmp_path)
     assert 3 == len(runs) == len(logger.runs)
     for run in runs.values():
-        record = logger.runs[run.id]
+        record = logger.runs[run.trial_id]
         lr = run.config["lr"]
-        assert ("p", "exp", f"train_{run.id}") == (run.project, run.group, run.display_name)
+        assert ("p", "exp", f"train_{run.trial_id}") == (run.project, run.group, run.display_name)
         assert run.tags in (["a"], ["b"])
         assert "wandb" not in run.config
-        assert run.id == run.config["trial_id"]
+        assert (run.id, run.trial_id) == (record.id, run.config["ray_tune"]["trial_id"])
         assert [0, lr, 2 * lr] == run.rows("loss")
         assert [1, 2, 3] == run.rows("training_iteration") == run.rows("_step")
         assert [0, 1, 2] == run.rows("eval/acc")
@@ -219,29 +209,6 @@ def test_what_a_result_may_hold(tmp_path: Path, caplog: pytest.LogCaptureFixture
         assert 1 == caplog.text.count(f"'{key}' is left out")
 
 
-class Checkpointed(tune.Trainable):
-    """Counts, and can be paused, saved and restored."""
-
-    def setup(self, config: dict[str, Any]) -> None:
-        self.count = 0
-        self.lr = config["lr"]
-
-    def step(self) -> dict[str, Any]:
-        self.count += 1
-        time.sleep(0.02)
-        return {"score": self.count * self.lr}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        Path(checkpoint_dir, "count").write_text(str(self.count))
-
-    def load_checkpoint(self, checkpoint: Any) -> None:
-        self.count = int(Path(checkpoint, "count").read_text())
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.lr = new_config["lr"]
-        return True
-
-
 @pytest.mark.parametrize("reuse_actors", [False, True])
 def test_pbt_keeps_one_run_per_trial_and_every_row(reuse_actors: bool, tmp_path: Path) -> None:
     """Pauses and exploits leave one finished run per trial; no row is dropped where the iteration falls back."""
@@ -272,7 +239,7 @@ def test_pbt_keeps_one_run_per_trial_and_every_row(reuse_actors: bool, tmp_path:
     runs = read_runs(tmp_path)
     assert 3 == len(runs)
     for run in runs.values():
-        assert [i for trial_id, i in seen if trial_id == run.id] == run.rows("training_iteration")
+        assert [i for trial_id, i in seen if trial_id == run.trial_id] == run.rows("training_iteration")
         assert run.rows("_step") == sorted(set(run.rows("_step")))
         assert (0, 1) == (run.exit_code, len(run.files))
         assert run.config["lr"] == run.rows("config/lr")[-1]
@@ -315,7 +282,7 @@ def test_checkpoints_are_uploaded(tmp_path: Path) -> None:
 
 
 def test_the_logger_is_pickled_without_its_key_and_without_its_processes(tmp_path: Path) -> None:
-    """tuner.pkl holds what the user said, and the key as a reference alone."""
+    """tuner.pkl holds the explicit options, and the key as a reference alone."""
     logger = WandbLogger(project="p", mode="offline", dir=tmp_path, api_key=KEY)
     runs = fit(train, {"lr": 1}, logger, tmp_path)
     assert 1 == len(runs)
@@ -324,6 +291,16 @@ def test_the_logger_is_pickled_without_its_key_and_without_its_processes(tmp_pat
     assert {} == dict(cloudpickle.loads(pickled).runs)
     for path in (tmp_path / "ray").rglob("*"):
         assert not path.is_file() or KEY.encode() not in path.read_bytes(), path
+
+
+def test_a_pickle_of_an_older_release(tmp_path: Path) -> None:
+    """A logger in a tuner.pkl of 0.1.0 has no attributes that came later."""
+    state = WandbLogger(project="p", mode="offline", dir=tmp_path).__getstate__()
+    del state["_mailbox"]
+    logger = WandbLogger.__new__(WandbLogger)
+    logger.__setstate__(state)
+    assert 1 == len(fit(train, {"lr": 1}, logger, tmp_path))
+    assert ["finished"] == [run.state for run in logger.runs.values()]
 
 
 def test_a_key_in_the_raw_dict_is_hidden_before_tunes_loggers_write_it(
@@ -343,7 +320,7 @@ import os, signal, sys, time
 from pathlib import Path
 from ray import tune
 import ray
-from tests.test_logger import Checkpointed
+from tests.support.trainables import Checkpointed
 from typed_tune_wandb import WandbLogger
 
 folder = Path(sys.argv[1])
@@ -373,14 +350,14 @@ def test_a_killed_and_restored_experiment_goes_on_with_the_same_run(tmp_path: Pa
             [sys.executable, "-c", _KILLED, str(tmp_path)], env=environment, stderr=output, timeout=120
         )
     assert -signal.SIGKILL == killed.returncode
-    time.sleep(3)
+    wait_for(lambda: [130] == [run.exit_code for run in read_runs(tmp_path).values()])
     first = read_runs(tmp_path)
     assert [list(range(1, 7))] == [run.rows("training_iteration") for run in first.values()]
     tuner = tune.Tuner.restore(str(tmp_path / "ray" / "exp"), Checkpointed)
     assert 10 == tuner.fit()[0].metrics["training_iteration"]  # type: ignore[index]  # a finished trial has metrics
     (run,) = read_runs(tmp_path).values()
     iterations = run.rows("training_iteration")
-    assert set(range(1, 11)) == set(iterations)
+    assert [*range(1, 11)] == iterations == run.rows("_step")
     assert 2 == len(run.files)
     assert 0 == run.exit_code
 
@@ -393,10 +370,15 @@ def test_a_time_budget_ends_the_runs_as_tune_ended_the_trials(tmp_path: Path) ->
             tune.report({"loss": 1})
             time.sleep(0.05)
 
-    logger = WandbLogger(project="p", mode="offline", dir=tmp_path)
-    (run,) = fit(endless, {}, logger, tmp_path, time_budget_s=5).values()
+    for budget_s in (5, 25, 125):  # on a busy machine, no trial may have begun in the first of them
+        folder = tmp_path / str(budget_s)
+        logger = WandbLogger(project="p", mode="offline", dir=folder)
+        runs = fit(endless, {}, logger, folder, time_budget_s=budget_s)
+        if any(len(run.history) > 1 for run in runs.values()):
+            break
+    (run,) = runs.values()
     assert 0 == run.exit_code
-    assert len(run.history) == logger.runs[run.id].rows > 1
+    assert len(run.history) == logger.runs[run.trial_id].rows > 1
 
 
 def test_two_experiments_in_one_process(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""docs/mistakes.md says what is seen: of types, gate and wandb.init at each run, of Tune experiments in a benchmark.
+"""docs/mistakes.md tells what is seen: of types, validation and wandb.init each time, of Tune in a benchmark.
 
 ``python -m tests.test_mistakes`` writes the page anew.
 """
@@ -12,18 +12,25 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+import wandb
 
 from benchmarks.mistakes import RIGHT, SEEN, seen_by_init
-from tests.mistakes import AROUND, KEY, MISTAKES, Around, Mistake
-from tests.typing import checkers
+from tests.support import checkers
+from tests.support.mistakes import AROUND, KEY, MISTAKES, Around, Mistake
 from typed_tune_wandb import WandbSettings, WandbSettingsError
 
 PAGE = Path(__file__).parents[1] / "docs" / "mistakes.md"
 RECORD: dict[str, Any] = json.loads(SEEN.read_text(encoding="utf-8"))
-IMPORTS = "from ray import tune; from typed_tune_wandb import WandbConfigDict, WandbLogger, WandbSettings\n"
-# Words of this library that mean something else to Ray's callback, and words that wandb.init has not.
-RIGHT_IN_RAY = {"upload_checkpoints"}
-NOT_OF_INIT = {"upload_checkpoints", "api_key", "api_key_file", "excludes", "log_config", "run_id", "run_name"}
+IMPORTS = (
+    "from types import SimpleNamespace; from ray import tune; "
+    "from typed_tune_wandb import WandbConfigDict, WandbLogger, WandbSettings\n"
+)
+# Words of this library that Ray's callback has not, or with another meaning; and words that wandb.init has not.
+NOT_OF_RAY = {"upload_checkpoints", "mask_secrets", "secret_names", "public_names"}
+NOT_OF_INIT = {
+    *("upload_checkpoints", "upload_checkpoint", "api_key", "api_key_file", "excludes", "log_config", "run_id"),
+    *("run_name", "mask_secrets", "secret_names", "public_names"),
+}
 
 HEAD = """# When a mistake is found
 
@@ -92,7 +99,7 @@ def by_us(mistake: Mistake | Around) -> str:
 def by_ray(mistake: Mistake | Around) -> str:
     """When Ray's callback finds it."""
     seen = RECORD["seen"][mistake.title].get("ray", "")
-    if not seen or (isinstance(mistake, Mistake) and RIGHT_IN_RAY & set(mistake.value())):
+    if not seen or (isinstance(mistake, Mistake) and NOT_OF_RAY & set(mistake.value())):
         return "-"
     if not seen.endswith(" rows"):
         stage, _, error = seen.partition(": ")
@@ -102,7 +109,7 @@ def by_ray(mistake: Mistake | Around) -> str:
 
 
 def by_init(mistake: Mistake | Around) -> str:
-    """When a bare wandb.init finds it."""
+    """When wandb.init by itself finds it."""
     seen = RECORD["seen"][mistake.title].get("init", "")
     if not seen or (isinstance(mistake, Mistake) and NOT_OF_INIT & set(mistake.value())):
         return "-"
@@ -113,6 +120,8 @@ def source(mistake: Mistake | Around) -> str:
     """What a user wrote."""
     if isinstance(mistake, Mistake):
         return mistake.entry.replace(KEY, "...")
+    if mistake.mode not in ("offline", "online", ""):
+        return f"WANDB_MODE={mistake.mode}"
     return f"config={mistake.config}" if mistake.ours == "WandbLogger()" else mistake.ours
 
 
@@ -134,7 +143,7 @@ def editor(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 
 def test_the_page_is_what_is_seen(editor: dict[str, str]) -> None:
-    """docs/mistakes.md says of every mistake what the type checkers and the gate say today."""
+    """docs/mistakes.md says of every mistake what the type checkers and validation report today."""
     assert page(editor) == PAGE.read_text(encoding="utf-8")
 
 
@@ -155,6 +164,7 @@ def test_a_right_entry_is_recorded() -> None:
 def test_wandb_init(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
     """wandb.init does what the page says of it."""
     monkeypatch.setenv("WANDB_MODE", "offline")
+    wandb.teardown()  # wandb reads the environment once in a process: another test's may be there
     assert RECORD["seen"][mistake.title]["init"] == seen_by_init({"project": "mnist", **mistake.value()})
 
 

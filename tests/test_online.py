@@ -11,19 +11,13 @@ import pytest
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from tests.test_logger import Checkpointed
+from tests.support.online import FAST_UPLOADS
+from tests.support.trainables import Checkpointed
 from tests.wandb_server import WandbServer
 from tests.wandb_server.faults import Fault
 from typed_tune_wandb import WandbLogger, WandbLoginError, WandbRunError
 
 pytestmark = pytest.mark.usefixtures("small_ray")
-
-# wandb-core cuts seconds down to whole ones.
-FAST: dict[str, object] = {
-    "x_file_stream_transmit_interval": 1,
-    "x_file_stream_retry_wait_min_seconds": 1,
-    "x_file_stream_retry_wait_max_seconds": 1,
-}
 
 
 def train(config: dict[str, Any]) -> None:
@@ -41,19 +35,21 @@ def fit(space: dict[str, Any], logger: WandbLogger, folder: Path) -> None:
 
 def test_every_trial_is_a_run_on_the_server_with_every_row_once(wandb_server: WandbServer, tmp_path: Path) -> None:
     """id, name, group, config, rows and exit code arrive; the logger knows the pages."""
-    logger = WandbLogger(project="p", settings=FAST)
+    logger = WandbLogger(project="p", settings=FAST_UPLOADS)
     fit({"lr": tune.grid_search([1, 2, 3]), "fails": tune.grid_search([False, True])}, logger, tmp_path)
     assert 6 == len(wandb_server.runs) == len(logger.runs)
     for run_id, run in wandb_server.runs.items():
         assert list(range(20)) == [row["loss"] for row in run.history]
-        assert ("exp", f"train_{run_id}") == (run.group, run.display_name)
+        trial_id = run_id.partition("-")[0]
+        assert ("exp", f"train_{trial_id}") == (run.group, run.display_name)
         assert (1 if run.config["fails"] else 0) == run.exit_code
-        assert (wandb_server.url in str(logger.runs[run_id].url), 20) == (True, logger.runs[run_id].rows)
+        info = logger.runs[trial_id]
+        assert (run_id, True, 20) == (info.id, wandb_server.url in str(info.url), info.rows)
 
 
 def test_a_server_that_is_down_for_a_while_costs_no_row(wandb_server: WandbServer, tmp_path: Path) -> None:
     """Down for 6 s in the middle: training goes on, every row arrives once."""
-    logger = WandbLogger(project="p", settings=FAST)
+    logger = WandbLogger(project="p", settings=FAST_UPLOADS)
     wandb_server.faults.add(Fault("file_stream", status=500, times=2))
 
     def go_down() -> None:
@@ -76,29 +72,47 @@ def test_a_wrong_key_ends_the_experiment_before_it_trains(wandb_server: WandbSer
     started = time.monotonic()
     with pytest.raises(WandbLoginError) as caught:
         fit({}, WandbLogger(project="p", api_key=key), tmp_path)
-    assert time.monotonic() - started < 30
-    assert "the field api_key" in str(caught.value)
+    assert time.monotonic() - started < 90
+    assert "does not take the API key from the field api_key" in str(caught.value)
     assert wandb_server.url in str(caught.value)
     assert key not in str(caught.value)
     assert {} == wandb_server.runs
 
 
+def test_a_key_without_permission_is_told_from_a_wrong_one(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """By what the server says."""
+    wandb_server.faults.add(Fault(status=403, message="permission denied", times=100))
+    with pytest.raises(WandbLoginError, match="gives the API key from the variable WANDB_API_KEY no permission"):
+        fit({}, WandbLogger(project="p"), tmp_path)
+
+
+def test_a_password_in_the_servers_url_is_not_shown(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """Neither as the URL, nor in the text of wandb's own error."""
+    key = "f" * 40
+    wandb_server.refused_keys.add(key)
+    url = wandb_server.url.replace("://", "://me:hunter2@")
+    with pytest.raises(WandbLoginError) as caught:
+        fit({}, WandbLogger(project="p", api_key=key, settings={"base_url": url}), tmp_path)
+    assert "://me:***" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
 def test_no_server_ends_the_experiment_before_it_trains(wandb_server: WandbServer, tmp_path: Path) -> None:
-    """Within 30 seconds and with the URL."""
+    """Soon, and with the URL."""
     wandb_server.go_down()
     started = time.monotonic()
-    with pytest.raises(WandbLoginError, match=wandb_server.url):
+    with pytest.raises(WandbLoginError, match=f"no W&B server answers at {wandb_server.url}"):
         fit({}, WandbLogger(project="p"), tmp_path)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 90
     wandb_server.come_back()
 
 
-def test_rows_that_the_server_refuses_are_told_of(
+def test_rows_that_the_server_refuses_are_reported(
     wandb_server: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """401 in mid-run: wandb stops uploading; the run is named, with its local file and the command that uploads it."""
     wandb_server.faults.add(Fault("file_stream", status=401, times=1000))
-    logger = WandbLogger(project="p", settings=FAST)
+    logger = WandbLogger(project="p", settings=FAST_UPLOADS)
     fit({"pause": 0.1}, logger, tmp_path)
     (run,) = logger.runs.values()
     assert "lost" == run.state
@@ -123,7 +137,7 @@ def test_pbt_goes_on_in_one_run_per_trial(wandb_server: WandbServer, tmp_path: P
         param_space={"lr": tune.grid_search([0.1, 10.0])},
         tune_config=tune.TuneConfig(scheduler=scheduler, metric="score", mode="max"),
         run_config=tune.RunConfig(
-            callbacks=[WandbLogger(project="p", settings=FAST), Observer()],
+            callbacks=[WandbLogger(project="p", settings=FAST_UPLOADS), Observer()],
             stop={"training_iteration": 6},
             storage_path=str(tmp_path / "ray"),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=2),
@@ -131,7 +145,8 @@ def test_pbt_goes_on_in_one_run_per_trial(wandb_server: WandbServer, tmp_path: P
         ),
     ).fit()
     assert seen == {
-        run_id: [row["training_iteration"] for row in run.history] for run_id, run in wandb_server.runs.items()
+        run_id.partition("-")[0]: [row["training_iteration"] for row in run.history]
+        for run_id, run in wandb_server.runs.items()
     }
     assert [0, 0] == [run.exit_code for run in wandb_server.runs.values()]
 
@@ -147,7 +162,7 @@ def test_a_restored_experiment_resumes_its_runs(wandb_server: WandbServer, tmp_p
             return super().step()
 
     run_config = tune.RunConfig(
-        callbacks=[WandbLogger(project="p", settings=FAST)],
+        callbacks=[WandbLogger(project="p", settings=FAST_UPLOADS)],
         stop={"training_iteration": 6},
         storage_path=str(tmp_path / "ray"),
         name="exp",
@@ -170,7 +185,7 @@ def test_a_restored_experiment_resumes_its_runs(wandb_server: WandbServer, tmp_p
 def test_checkpoints_arrive_byte_for_byte(wandb_server: WandbServer, tmp_path: Path) -> None:
     """Each is a version of the artifact, with its files' bytes, aliases and metrics."""
     run_config = tune.RunConfig(
-        callbacks=[WandbLogger(project="p", settings=FAST, upload_checkpoints=True)],
+        callbacks=[WandbLogger(project="p", settings=FAST_UPLOADS, upload_checkpoints=True)],
         stop={"training_iteration": 2},
         storage_path=str(tmp_path / "ray"),
         checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
@@ -191,7 +206,7 @@ def test_experiments_one_after_the_other_and_at_the_same_time(wandb_server: Wand
 
     def one(name: str, **entry: Any) -> None:
         config = tune.RunConfig(
-            callbacks=[WandbLogger(project="p", settings=FAST, **entry)],
+            callbacks=[WandbLogger(project="p", settings=FAST_UPLOADS, **entry)],
             storage_path=str(tmp_path / name),
             name=name,
             verbose=0,

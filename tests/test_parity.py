@@ -25,7 +25,7 @@ from ray import tune
 from ray.air.integrations.wandb import WandbLoggerCallback
 from ray.air.integrations.wandb import setup_wandb as rays_setup_wandb
 
-from tests.offline import OfflineRun, read_runs
+from tests.support.offline import OfflineRun, read_runs
 from tests.wandb_server import WandbServer
 from tests.wandb_server.faults import Fault
 from typed_tune_wandb import RunRecord, WandbInitKwargs, WandbLogger, WandbSettingsError
@@ -220,7 +220,7 @@ def test_upload_checkpoints(tmp_path: Path) -> None:
 
 
 def test_save_checkpoints() -> None:
-    """Ray's deprecated alias of upload_checkpoints is no word here."""
+    """Ray's deprecated alias of upload_checkpoints is no option here."""
     with pytest.raises(WandbSettingsError, match="save_checkpoints"):
         WandbLogger(save_checkpoints=True)  # type: ignore[call-arg]  # the mistake
 
@@ -321,7 +321,7 @@ EFFECTS: dict[str, Callable[[Recorded], tuple[object, object]]] = {
     "config_exclude_keys": lambda seen: (False, "net" in seen.runs["config_exclude_keys"].config),
     "config_include_keys": lambda seen: ((True, False), _has(seen.runs["config_include_keys"], "net", "data")),
     # wandb 0.31 takes it and looks at it no more; with the recorder every value may change.
-    "allow_val_change": lambda seen: (2, seen.runs["all"].config["experiment_id"]),
+    "allow_val_change": lambda seen: (2, seen.runs["all"].config["ray_tune"]["experiment_id"]),
     "group": lambda seen: ("a group", seen.runs["all"].group),
     "job_type": lambda seen: ("train", seen.runs["all"].job_type),
     "mode": lambda seen: ("offline", seen.settings["all"]["mode"]),

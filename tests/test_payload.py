@@ -1,4 +1,4 @@
-"""What of a Tune result or config reaches W&B, and what is said of the rest."""
+"""What of a Tune result or config reaches W&B, and which warnings name the rest."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from typed_tune_wandb._secret import Secret
 from typed_tune_wandb.payload import (
     Excludes,
     Payload,
-    ResultReader,
+    Redactor,
+    ResultConverter,
     UnstorableError,
-    storable,
-    storable_config,
-    without_entry,
+    sanitize_config,
+    to_json_value,
 )
+from typed_tune_wandb.settings import strip_wandb_entry
 
 
 class Warnings(list[tuple[str, str]]):
@@ -35,7 +36,7 @@ class Warnings(list[tuple[str, str]]):
 
 
 def test_results_are_flattened_and_the_originals_config_keys_go_to_the_config() -> None:
-    """Nested metrics get keys with ``/``; trial_id, pid, date... go to the config; done is never recorded."""
+    """Nested metrics get keys with ``/``; trial_id, pid, date... go to the config's one key; done is never recorded."""
     result = {
         "loss": 0.5,
         "eval": {"acc": 1, "deep": {"f1": 2}},
@@ -45,8 +46,8 @@ def test_results_are_flattened_and_the_originals_config_keys_go_to_the_config() 
         "should_checkpoint": True,
         "config": {"lr": 1},
     }
-    expected = Payload({"loss": 0.5, "eval/acc": 1, "eval/deep/f1": 2}, {}, {"trial_id": "t1", "pid": 7})
-    assert expected == ResultReader().read(result)
+    expected = Payload({"loss": 0.5, "eval/acc": 1, "eval/deep/f1": 2}, {}, {"ray_tune": {"trial_id": "t1", "pid": 7}})
+    assert expected == ResultConverter().convert(result)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +70,8 @@ def test_results_are_flattened_and_the_originals_config_keys_go_to_the_config() 
 )
 def test_what_is_stored(value: object, stored: object) -> None:
     """Numbers, numpy scalars and small arrays, bools, strings, None, and lists and dicts of them are stored."""
-    assert stored == storable(value)
-    assert type(stored) is type(storable(value))
+    assert stored == to_json_value(value)
+    assert type(stored) is type(to_json_value(value))
 
 
 @pytest.mark.parametrize(
@@ -89,10 +90,10 @@ def test_what_is_stored(value: object, stored: object) -> None:
 def test_what_cannot_be_stored_says_what_to_report_instead(value: object, advice: str) -> None:
     """The value is left out with a text that helps, the row's other metrics stay."""
     with pytest.raises(UnstorableError) as caught:
-        storable(value)
+        to_json_value(value)
     assert advice in str(caught.value)
     warnings = Warnings()
-    assert {"loss": 1} == ResultReader(warn=warnings).read({"bad": value, "loss": 1}).row
+    assert {"loss": 1} == ResultConverter(warn=warnings).convert({"bad": value, "loss": 1}).row
     assert [key for key, _ in warnings] == ["bad"]
 
 
@@ -103,7 +104,7 @@ def test_a_value_that_holds_itself_costs_itself_alone() -> None:
     cyclic_dict: dict[str, Any] = {}
     cyclic_dict["again"] = cyclic_dict
     warnings = Warnings()
-    row = ResultReader(warn=warnings).read({"l": cyclic_list, "d": cyclic_dict, "loss": 1}).row
+    row = ResultConverter(warn=warnings).convert({"l": cyclic_list, "d": cyclic_dict, "loss": 1}).row
     assert {"loss": 1} == row
     assert 2 == len(warnings)
 
@@ -111,15 +112,15 @@ def test_a_value_that_holds_itself_costs_itself_alone() -> None:
 def test_names_that_wandb_keeps_for_itself_are_refused() -> None:
     """``_step`` and its like would fight with wandb's own."""
     warnings = Warnings()
-    assert {"loss": 1} == ResultReader(warn=warnings).read({"_step": 3, "loss": 1}).row
+    assert {"loss": 1} == ResultConverter(warn=warnings).convert({"_step": 3, "loss": 1}).row
     assert "_step" == warnings[0][0]
 
 
 def test_each_key_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     """A thousand results with the same bad value give one warning."""
-    reader = ResultReader()
+    reader = ResultConverter()
     for _ in range(1000):
-        reader.read({"bad": object()})
+        reader.convert({"bad": object()})
     assert 1 == len(caplog.records)
 
 
@@ -132,24 +133,24 @@ def test_excludes_take_keys_prefixes_and_globs() -> None:
 
 
 def test_excludes_reach_results_and_nested_config() -> None:
-    """The same words keep metrics and config out, however deep they are."""
-    assert {"loss": 1} == ResultReader(["net/drop"]).read({"loss": 1, "net": {"drop": 2}}).row
-    assert {"net": {"keep": 1}} == storable_config({"net": {"drop": 2, "keep": 1}}, ["net/drop"])
-    logged = ResultReader(["net/drop"], log_config=True).read({"config": {"net": {"drop": 2, "keep": 1}}})
+    """The same options keep metrics and config out, however deep they are."""
+    assert {"loss": 1} == ResultConverter(["net/drop"]).convert({"loss": 1, "net": {"drop": 2}}).row
+    assert {"net": {"keep": 1}} == sanitize_config({"net": {"drop": 2, "keep": 1}}, ["net/drop"])
+    logged = ResultConverter(["net/drop"], log_config=True).convert({"config": {"net": {"drop": 2, "keep": 1}}})
     assert {"config/net/keep": 1} == logged.row
 
 
 def test_log_config_never_records_the_wandb_entry() -> None:
     """The config of a result is recorded without the W&B entry, in both of its places."""
     config = {"lr": 1, "wandb": {"api_key": "k"}, "logger_config": {"wandb": {"api_key": "k"}, "x": 2}}
-    row = ResultReader(log_config=True).read({"config": config}).row
+    row = ResultConverter(log_config=True).convert({"config": config}).row
     assert {"config/lr": 1, "config/logger_config/x": 2} == row
 
 
 def test_wandb_values_are_handed_on_by_themselves() -> None:
     """W&B values and lists of them travel beside the row: a broken one must not take the row with it."""
     table = wandb.Table(columns=["a"], data=[[1]])
-    payload = ResultReader().read({"loss": 1, "table": table, "tables": [table]})
+    payload = ResultConverter().convert({"loss": 1, "table": table, "tables": [table]})
     assert {"loss": 1} == payload.row
     assert {"table": table, "tables": [table]} == payload.media
 
@@ -157,14 +158,14 @@ def test_wandb_values_are_handed_on_by_themselves() -> None:
 def test_arrays_become_media_only_when_asked() -> None:
     """A 3-D array is an image with ``media=True`` alone."""
     array = np.zeros((20, 20, 3), dtype=np.uint8)
-    assert {} == ResultReader(warn=Warnings()).read({"a": array}).media
-    assert [*ResultReader(media=True).read({"a": array}).media] == ["a"]
+    assert {} == ResultConverter(warn=Warnings()).convert({"a": array}).media
+    assert [*ResultConverter(media=True).convert({"a": array}).media] == ["a"]
 
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(), st.lists, max_leaves=9))
 def test_json_values_are_stored_as_they_are(value: object) -> None:
     """Whatever JSON knows comes out as it went in."""
-    stored = storable(value)
+    stored = to_json_value(value)
     assert repr(value) == repr(stored)
 
 
@@ -192,25 +193,25 @@ def test_a_config_keeps_a_name_for_what_cannot_be_stored() -> None:
         "array": np.zeros((100, 100)),
         7: "int key",
         "text": "12",
-        "callbacks": ["dropped"],
+        "callbacks": ["early_stopping", Net],
     }
-    stored = storable_config(config)  # type: ignore[arg-type]  # an int key is what is tested
+    stored = sanitize_config(config)  # type: ignore[arg-type]  # an int key is what is tested
     assert "builtins.dict" == stored["cls"]
     assert "math.sqrt" == stored["fn"]
     assert str(stored["lambda"]).endswith("<lambda>")
     assert "builtins.object" == stored["object"]
     assert "RED" == stored["enum"]
     assert "data" == stored["path"]
-    assert {"width": 3, "token": "***"} == stored["net"]
+    assert {"width": 3, "token": Redactor().mask("abc")} == stored["net"]
     assert [1, 2] == stored["set"]
-    assert "array of shape (100, 100), float64" == stored["array"]
+    assert str(stored["array"]).startswith("array of shape (100, 100), float64, ")
     assert "int key" == stored["7"]
     assert "12" == stored["text"]
-    assert "callbacks" not in stored
+    assert ["early_stopping", f"{__name__}.Net"] == stored["callbacks"]
 
 
-def test_secrets_in_a_config_are_masked_unless_told_otherwise() -> None:
-    """Texts under keys that are named like secrets are masked at any depth; numbers and similar words are not."""
+def test_secrets_in_a_config_are_masked_by_default() -> None:
+    """Texts under keys that are named like secrets are masked at any depth; numbers and similar names are not."""
     config = {
         "db": {"password": "p", "user": "u"},
         "HF_TOKEN": "t",
@@ -220,21 +221,16 @@ def test_secrets_in_a_config_are_masked_unless_told_otherwise() -> None:
         "secret": Secret("s"),
         "list": [{"secret": "x"}],
     }
-    masked = storable_config(config)
-    assert {"password": "***", "user": "u"} == masked["db"]
-    assert [masked[k] for k in ("HF_TOKEN", "openai.api_key", "max_tokens", "tokenizer", "secret")] == [
-        "***",
-        "***",
-        5,
-        "bpe",
-        "***",
-    ]
-    assert [{"secret": "***"}] == masked["list"]
-    assert {"token": "t"} == storable_config({"token": "t"}, mask_secrets=False)
+    masked, mask = sanitize_config(config), Redactor().mask
+    assert {"password": mask("p"), "user": "u"} == masked["db"]
+    kept = [masked[key] for key in ("HF_TOKEN", "openai.api_key", "max_tokens", "tokenizer", "secret")]
+    assert [mask("t"), mask("k"), 5, "bpe", mask("s")] == kept
+    assert [{"secret": mask("x")}] == masked["list"]
+    assert {"token": "t"} == sanitize_config({"token": "t"}, mask_secrets=False)
 
 
 def test_the_config_is_recorded_without_the_entry() -> None:
     """The W&B entry is no hyperparameter, wherever it stands; the user's own config is not changed."""
     config = {"lr": 1, "wandb": {"project": "p"}, "logger_config": {"wandb": {"project": "p"}, "type": "x"}}
-    assert {"lr": 1, "logger_config": {"type": "x"}} == without_entry(config) == storable_config(config)
+    assert {"lr": 1, "logger_config": {"type": "x"}} == strip_wandb_entry(config) == sanitize_config(config)
     assert "wandb" in config

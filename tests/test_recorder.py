@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import NoReturn
 
 import numpy as np
+import psutil
 import pytest
 
-from tests.offline import OfflineRun, read_file, read_runs
-from tests.processes import descendants
-from typed_tune_wandb._messages import Finish, Finished, Open, SaveCheckpoint
-from typed_tune_wandb._recording import RunKeeper
+from tests.support.offline import OfflineRun, read_file, read_runs
+from tests.support.processes import descendants, is_alive
+from tests.support.recorder import ROOT, init, wait_for
 from typed_tune_wandb.payload import Payload
-from typed_tune_wandb.recorder import Recorder
-from typed_tune_wandb.settings import WandbInitKwargs
-
-
-def init(folder: Path, run_id: str, **more: object) -> WandbInitKwargs:
-    """Arguments for an offline run."""
-    said = {"id": run_id, "name": run_id, "project": "p", "mode": "offline", "dir": folder, **more}
-    return cast("WandbInitKwargs", said)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def recorder() -> Iterator[Recorder]:
-    """A recorder that is closed whatever happens."""
-    recorder = Recorder()
-    yield recorder
-    recorder.close(timeout=30)
+from typed_tune_wandb.recording._protocol import FinishRun, OpenRun, RunFinished, to_builtins
+from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
+from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.recording.worker._backend import WandbBackend
+from typed_tune_wandb.recording.worker._manager import RunManager
 
 
 def test_every_row_of_every_run_is_recorded_once_and_in_order(recorder: Recorder, tmp_path: Path) -> None:
@@ -69,7 +50,7 @@ def test_every_row_of_every_run_is_recorded_once_and_in_order(recorder: Recorder
 
 def test_only_later_rows_are_gathered(recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody waits for is sent at once: opening, first rows, what is flushed, the end."""
-    monkeypatch.setattr("typed_tune_wandb.recorder._GATHER", 3600)
+    monkeypatch.setattr("typed_tune_wandb.recording.worker.__main__.BATCH_INTERVAL_S", 3600)
     recorder.open("r", init(tmp_path, "r"), {})
     wait_for(lambda: recorder.runs["r"].state == "running")
     recorder.log("r", 1, Payload({"loss": 1}))
@@ -84,20 +65,20 @@ def test_only_later_rows_are_gathered(recorder: Recorder, tmp_path: Path, monkey
     assert [1, 2, 3] == read_runs(tmp_path)["r"].rows("loss")
 
 
-def test_an_end_is_told_once(tmp_path: Path) -> None:
+def test_an_end_is_reported_once(tmp_path: Path) -> None:
     """The process may be closed while a run is ending: that is no second end, and the run is not lost."""
-    told: list[object] = []
-    keeper = RunKeeper(told.append)
-    for command in (Open("r", init(tmp_path, "r"), {}), Finish("r", 0)):
-        keeper.carry_out(command)
-    keeper.end_all(130)
-    assert [Finished("r")] == [event for event in told if isinstance(event, Finished)]
+    events: list[object] = []
+    manager = RunManager(WandbBackend(), events.append, _fail)
+    manager.handle(1, OpenRun("r", 1, to_builtins(init(tmp_path, "r"))))
+    manager.handle(2, FinishRun("r", 1, 0))
+    manager.finish_all(130, timeout_s=60)
+    assert [RunFinished("r", 1)] == [event for event in events if isinstance(event, RunFinished)]
     # wandb-core may still be writing when run.finish() returns (wandb 0.31, on a busy machine).
     wait_for(lambda: "r" in read_runs(tmp_path) and read_runs(tmp_path)["r"].exit_code == 0)
 
 
 @pytest.mark.parametrize("said", [None, "3"])
-def test_wandb_core_has_one_core_unless_told_otherwise(
+def test_wandb_core_has_one_core_by_default(
     said: str | None, recorder: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By Go's own variable, in that process alone; a user's value counts."""
@@ -107,7 +88,7 @@ def test_wandb_core_has_one_core_unless_told_otherwise(
     recorder.open("r", init(tmp_path, "r"), {})
     wait_for(lambda: recorder.runs["r"].state == "running")
     (pid,) = _recorders(b"wandb-core")
-    assert f"GOMAXPROCS={said or 1}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    assert (said or "1") == psutil.Process(pid).environ()["GOMAXPROCS"]
     assert said == os.environ.get("GOMAXPROCS")
 
 
@@ -194,9 +175,8 @@ def test_a_hundred_restarts_leave_nothing_behind(recorder: Recorder, tmp_path: P
     """100 ended runs later, the process has about as many open files and threads as after the first."""
 
     def held() -> tuple[int, int]:
-        pids = [str(pid) for pid in descendants(os.getpid())]
-        files = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
-        return files, sum(len(os.listdir(f"/proc/{pid}/task")) for pid in pids[:1])
+        processes = [psutil.Process(pid) for pid in descendants(os.getpid())]
+        return sum(process.num_fds() for process in processes), processes[0].num_threads()
 
     def one(number: int) -> None:
         recorder.open("r", init(tmp_path, f"r{number}"), {})
@@ -222,14 +202,14 @@ def test_checkpoints_become_versions_of_a_model_artifact(recorder: Recorder, tmp
     (folder / "weights.bin").write_bytes(b"123")
     recorder.open("r", init(tmp_path, "r"), {})
     for location, aliases in ((str(folder), ("latest", "iteration-1")), ("hdfs://bucket/c", ("latest",))):
-        recorder.save_checkpoint(SaveCheckpoint("r", "checkpoint_r", location, aliases, {"loss": 1}))
-    recorder.save_checkpoint(SaveCheckpoint("r", "checkpoint_r", str(tmp_path / "none"), (), {}))
+        recorder.save_checkpoint("r", CheckpointArtifact("checkpoint_r", location, aliases, {"loss": 1}))
+    recorder.save_checkpoint("r", CheckpointArtifact("checkpoint_r", str(tmp_path / "none")))
     recorder.log("r", 1, Payload({"loss": 1}))
     recorder.finish("r", "finished")
     recorder.close(timeout=60)
     run = read_runs(tmp_path)["r"]
     uploaded, referred = run.artifacts
-    assert ("checkpoint_r", "model", '{"loss":1}') == (uploaded.name, uploaded.type, uploaded.metadata)
+    assert ("checkpoint_r", "model", {"loss": 1}) == (uploaded.name, uploaded.type, json.loads(uploaded.metadata))
     assert {"latest", "iteration-1"} == set(uploaded.aliases)
     assert [entry.path for entry in uploaded.manifest.contents] == ["weights.bin"]
     assert [entry.digest for entry in referred.manifest.contents] == ["hdfs://bucket/c"]
@@ -241,7 +221,7 @@ def test_runs_of_a_driver_that_is_killed_are_kept_and_end_as_interrupted(tmp_pat
     script = (
         "import sys, time\n"
         "from typed_tune_wandb.payload import Payload\n"
-        "from typed_tune_wandb.recorder import Recorder\n"
+        "from typed_tune_wandb.recording.client import Recorder\n"
         "recorder = Recorder()\n"
         f"recorder.open('r', {{'id': 'r', 'project': 'p', 'mode': 'offline', 'dir': {str(tmp_path)!r}}}, {{}})\n"
         "for step in range(50): recorder.log('r', step + 1, Payload({'loss': step}))\n"
@@ -249,9 +229,8 @@ def test_runs_of_a_driver_that_is_killed_are_kept_and_end_as_interrupted(tmp_pat
         "print('ready', flush=True)\n"
         "time.sleep(600)\n"
     )
-    root = str(Path(__file__).parent.parent)
     driver = subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": root}
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": ROOT}
     )
     assert driver.stdout is not None
     assert driver.stdout.readline() == b"ready\n"
@@ -259,13 +238,13 @@ def test_runs_of_a_driver_that_is_killed_are_kept_and_end_as_interrupted(tmp_pat
     assert 2 == len(children)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
-    wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    wait_for(lambda: not any(map(is_alive, children)))
     run = read_runs(tmp_path)["r"]
     assert list(range(50)) == run.rows("loss")
     assert 130 == run.exit_code
 
 
-@pytest.mark.parametrize("victim", [b"_recording", b"wandb-core"])
+@pytest.mark.parametrize("victim", [b"recording.worker", b"wandb-core"])
 def test_a_killed_process_costs_no_row(
     victim: bytes, recorder: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -296,19 +275,19 @@ def test_a_killed_process_costs_no_row(
         assert (exit_code, 400) == (runs[name].exit_code, runs[name].config["last"])
         record = recorder.runs[name]
         assert {str(path) for path in runs[name].files if _rows_in(path)} <= {*record.earlier_paths, record.path}
-    assert 2 == len([record for record in caplog.records if "goes on in its place" in record.getMessage()])
+    assert 2 == len([record for record in caplog.records if "takes over" in record.getMessage()])
 
 
 def test_a_process_that_dies_again_and_again_loses_its_runs(
     recorder: Recorder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the end it is told what is lost and where the rest is; nobody waits for it, later runs are lost too."""
+    """In the end a message names what is lost and where the rest is; nobody waits for it, later runs are lost too."""
     recorder.open("r", init(tmp_path, "r"), {})
     wait_for(lambda: recorder.runs["r"].state == "running")
     path = recorder.runs["r"].path
 
     def killed() -> bool:
-        for pid in descendants(os.getpid(), b"_recording"):
+        for pid in descendants(os.getpid(), b"recording.worker"):
             os.kill(pid, signal.SIGKILL)
         return recorder.runs["r"].state == "lost"
 
@@ -321,6 +300,10 @@ def test_a_process_that_dies_again_and_again_loses_its_runs(
     assert path in caplog.text
 
 
+def _fail(code: int) -> NoReturn:
+    raise AssertionError(f"the process would end with exit code {code}")
+
+
 def _rows_in(path: Path) -> int:
     runs: dict[str, OfflineRun] = {}
     read_file(path, runs)
@@ -329,5 +312,7 @@ def _rows_in(path: Path) -> int:
 
 def _recorders(named: bytes) -> list[int]:
     """The recorder's process or its wandb-core: another test may have left this process a wandb-core of its own."""
-    recorders = descendants(os.getpid(), b"_recording")
-    return recorders if named == b"_recording" else [core for pid in recorders for core in descendants(pid, named)]
+    recorders = descendants(os.getpid(), b"recording.worker")
+    return (
+        recorders if named == b"recording.worker" else [core for pid in recorders for core in descendants(pid, named)]
+    )

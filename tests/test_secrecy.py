@@ -34,24 +34,19 @@ from attrs import frozen
 from ray import tune
 
 import tests.wandb_server.server as server_module
-from tests.byte_search import search, search_folder
+from tests.support.byte_search import search, search_folder
+from tests.support.online import FAST_UPLOADS
 from tests.wandb_server import WandbServer
 from typed_tune_wandb import WandbLogger, WandbSettings, WandbTrainableMixin, legacy, setup_wandb, wandb_mixin
-from typed_tune_wandb._messages import Open, Verify
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb.payload import ResultReader, storable_config
-from typed_tune_wandb.recorder import Recorder
+from typed_tune_wandb.payload import Redactor, ResultConverter, sanitize_config
+from typed_tune_wandb.recording._protocol import CheckLogin, OpenRun
+from typed_tune_wandb.recording.client import Recorder
 
 WAYS = ("raw", "raw_mixin", "raw_file", "builder", "logger", "legacy_run", "class_mixin", "setup_wandb")
 ALSO_WITHOUT_FAILURE = ("raw", "class_mixin")
 KEYS = {way: hashlib.sha1(way.encode()).hexdigest() for way in WAYS}
 MISTAKES = {"tgas": ["a"], "tags": "b"}
-# wandb-core cuts seconds down to whole ones.
-FAST: dict[str, object] = {
-    "x_file_stream_transmit_interval": 1,
-    "x_file_stream_retry_wait_min_seconds": 1,
-    "x_file_stream_retry_wait_max_seconds": 1,
-}
 FOLDER = "TEST_SECRECY_FOLDER"
 _DRIVER_TIMEOUT = 500  # seconds; it takes one or two minutes on two cores that are free
 
@@ -130,12 +125,12 @@ def ways() -> dict[str, tuple[Any, dict[str, Any], list[tune.Callback]]]:
     """Way → the trainable, the entry, and who records."""
 
     def raw(way: str, **words: Any) -> dict[str, Any]:
-        return {"project": way, "log_config": True, "settings": FAST, **words}
+        return {"project": way, "log_config": True, "settings": FAST_UPLOADS, **words}
 
     def built(way: str) -> dict[str, Any]:
-        return dict(WandbSettings(project=way, settings=FAST, api_key=KEYS[way]).to_config())
+        return dict(WandbSettings(project=way, settings=FAST_UPLOADS, api_key=KEYS[way]).to_config())
 
-    inner = wandb.Settings(**FAST, api_key=KEYS["logger"])  # type: ignore[arg-type]  # a dict of int
+    inner = wandb.Settings(**FAST_UPLOADS, api_key=KEYS["logger"])  # type: ignore[arg-type]  # a dict of int
     return {
         "raw": (train, raw("raw", api_key=KEYS["raw"]), [WandbLogger()]),
         "raw_mixin": (train_mixed, raw("raw_mixin", api_key=KEYS["raw_mixin"]), []),
@@ -310,7 +305,7 @@ def test_every_way_was_searched(evidence: Evidence) -> None:
         b"ray::",
         b"raylet",
         b"gcs_server",
-        b"typed_tune_wandb._recording",
+        b"typed_tune_wandb.recording.worker",
         b"wandb-core",
     ):
         assert name in processes
@@ -341,7 +336,7 @@ def test_the_server_gets_the_key_as_authorization_alone(evidence: Evidence) -> N
     assert set() == search("\n".join([*evidence.headers, *sent, *kept, *lines]).encode() + b"\n".join(files), KEYS)
 
 
-def test_mistakes_are_told_without_the_key(evidence: Evidence) -> None:
+def test_mistakes_are_reported_without_the_key(evidence: Evidence) -> None:
     """In each way the error names them all; the traceback is on the console, which was searched."""
     told = evidence.console.count('2 mistakes in config["wandb"]:')
     assert told >= len(WAYS)
@@ -349,7 +344,7 @@ def test_mistakes_are_told_without_the_key(evidence: Evidence) -> None:
 
 def test_a_readable_key_is_warned_of(evidence: Evidence) -> None:
     """Once for an experiment, also where it has mistakes: where Tune has written it, and what to do."""
-    warnings = [line for line in evidence.console.splitlines() if "it stands in the raw dict, readable" in line]
+    warnings = [line for line in evidence.console.splitlines() if "readable" in line and "raw dict" in line]
     assert 3 == len(warnings)
     for line in warnings:
         for word in ("basic-variant-state", "api_key_file", "WandbSettings(api_key=...).to_config()"):
@@ -426,7 +421,7 @@ def test_the_search_finds_a_key_planted_among_the_evidence(evidence: Evidence, t
 # --- other secrets in a config ---------------------------------------------------------------------------------------
 
 
-def test_secrets_deep_in_a_config_are_masked_unless_told_otherwise() -> None:
+def test_secrets_deep_in_a_config_are_masked_by_default() -> None:
     """At any depth, whatever holds them; a Secret is never shown, with the switch neither."""
     config = {
         "lr": 0.1,
@@ -435,11 +430,11 @@ def test_secrets_deep_in_a_config_are_masked_unless_told_otherwise() -> None:
         "env_config": {"openai.api-key": KEY, "client_secret": KEY.encode(), "credentials": [KEY, {"a": KEY}]},
         "hidden": Secret(KEY),
     }
-    stored = json.dumps(storable_config(config))
+    stored = json.dumps(sanitize_config(config))
     assert set() == search(stored.encode(), {"key": KEY})
     for kept in ("0.1", '"user": "u"', '"region": "eu"'):
         assert kept in stored
-    unmasked = storable_config(config, mask_secrets=False)
+    unmasked = sanitize_config(config, mask_secrets=False)
     assert {"secret_access_key": KEY, "region": "eu"} == unmasked["aws"]
     assert KEY not in str(unmasked["hidden"])
 
@@ -447,23 +442,31 @@ def test_secrets_deep_in_a_config_are_masked_unless_told_otherwise() -> None:
 def test_secrets_in_the_config_of_a_result_are_masked_too() -> None:
     """With log_config, every row holds the config; numbers and metrics of such names stay what they are."""
     result = {"tokens": "a metric", "config": {"max_tokens": 5, "db": {"password": KEY}, "api_keys": [KEY]}}
-    masked = ResultReader(log_config=True).read(result).row
-    expected = {"tokens": "a metric", "config/max_tokens": 5, "config/db/password": "***", "config/api_keys": ["***"]}
+    masked = ResultConverter(log_config=True).convert(result).row
+    mask = Redactor().mask(KEY)
+    expected = {"tokens": "a metric", "config/max_tokens": 5, "config/db/password": mask, "config/api_keys": [mask]}
     assert expected == masked
-    assert KEY == ResultReader(log_config=True, mask_secrets=False).read(result).row["config/db/password"]
+    assert KEY == ResultConverter(log_config=True, mask_secrets=False).convert(result).row["config/db/password"]
 
 
 # --- errors of wandb -------------------------------------------------------------------------------------------------
 
 
-def test_what_wandb_refuses_is_told_without_the_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_wandb_refuses_is_reported_without_the_key(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """wandb.Settings shows all of its arguments, shortened, where two of them exclude each other."""
     recorder = Recorder()
     refused = {"fork_from": "a?_step=1", "resume": "must", "api_key": KEY}
     recorder.open("t", {"id": "t", "project": "p", "mode": "offline", "dir": str(tmp_path)}, refused)
     assert [] == recorder.close(60)
     assert "mutually exclusive" in str(recorder.runs["t"].problem)
-    shown = repr([*recorder.runs.values(), caplog.text, Verify(KEY, None, 1), Open("t", {}, refused)])
+    shown = repr(
+        [
+            *recorder.runs.values(),
+            caplog.text,
+            CheckLogin(KEY, None, 1),
+            OpenRun("t", 1, {}, {name: pickle.dumps(value) for name, value in refused.items()}),
+        ]
+    )
     assert set() == search(shown.encode(), KEYS)
 
 

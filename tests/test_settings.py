@@ -1,7 +1,8 @@
-"""The gate: what passes comes out again as it was, what does not is named whole, and no value ever shows."""
+"""Validation: what passes comes out unchanged, every problem of what does not is named, and no value ever shows."""
 
 from __future__ import annotations
 
+import ast
 import copy
 import doctest
 import inspect
@@ -10,6 +11,7 @@ import pickle
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, get_args
 
@@ -19,13 +21,15 @@ import wandb
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.mistakes import KEY, MISTAKES, Mistake
+from tests.support.mistakes import KEY, MISTAKES, Mistake
 from typed_tune_wandb import Problem, WandbConfigDict, WandbSettings, WandbSettingsError, errors
-from typed_tune_wandb import _entry as entry_module
+from typed_tune_wandb import _logging as logging_module
 from typed_tune_wandb import _secret as secret_module
-from typed_tune_wandb import _strict as strict_module
-from typed_tune_wandb import settings as settings_module
-from typed_tune_wandb.location import located
+from typed_tune_wandb.settings import _effective as effective_module
+from typed_tune_wandb.settings import _entry as entry_module
+from typed_tune_wandb.settings import _model as model_module
+from typed_tune_wandb.settings import _types as types_module
+from typed_tune_wandb.settings import resolve_destination
 
 ROOT = Path(__file__).parents[1]
 SIX = {
@@ -92,7 +96,7 @@ class TestMistakes:
 
     @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.title)
     def test_in_a_dict(self, mistake: Mistake) -> None:
-        """Each mistake is one problem, told by its path."""
+        """Each mistake is one problem, named by its path."""
         error = mistakes_of(lambda: WandbSettings.from_dict(mistake.value()))
         assert [mistake.problem] == [str(problem)[: len(mistake.problem)] for problem in error.problems]
 
@@ -100,7 +104,7 @@ class TestMistakes:
         "mistake", [m for m in MISTAKES if "{1:" not in m.entry], ids=lambda mistake: mistake.title
     )
     def test_in_a_call(self, mistake: Mistake) -> None:
-        """The class itself checks the same, with the same words."""
+        """The class itself checks the same, with the same messages."""
         by_dict = mistakes_of(lambda: WandbSettings.from_dict(mistake.value()))
         by_call = mistakes_of(lambda: WandbSettings(**mistake.value()))  # type: ignore[arg-type]  # the mistake
         assert by_dict.problems == by_call.problems
@@ -113,16 +117,17 @@ class TestMistakes:
         assert [*SIX] == [line.strip().partition(":")[0] for line in lines[1:]]
         assert max(map(len, lines)) < 130
 
-    @pytest.mark.parametrize("entry", [None, "mnist", 3, ["project"], [("project", "mnist")], Path()])
+    @pytest.mark.parametrize("entry", ["mnist", 3, ["project"], [("project", "mnist")], Path()])
     def test_entry_is_no_mapping(self, entry: object) -> None:
-        """An entry that is no dict is told by its type."""
+        """An entry that is no dict is named by its type."""
         error = mistakes_of(lambda: WandbSettings.from_config({"wandb": entry}))
-        name = "None" if entry is None else type(entry).__name__
-        assert (Problem("", f"expected a dict or WandbSettings, got {name}."),) == error.problems
+        assert (Problem("", f"expected a dict or WandbSettings, got {type(entry).__name__}."),) == error.problems
 
-    @pytest.mark.parametrize("config", [{}, {"lr": 0.1}, {"logger_config": {}}, {"logger_config": None}])
+    @pytest.mark.parametrize(
+        "config", [{}, {"lr": 0.1}, {"logger_config": {}}, {"logger_config": None}, {"wandb": None}]
+    )
     def test_missing_entry(self, config: dict[str, object]) -> None:
-        """A config without an entry is told what to add."""
+        """A config without an entry gets a message with what to add."""
         error = mistakes_of(lambda: WandbSettings.from_config(config))
         assert "wandb" == error.problems[0].path
         assert 'add config["wandb"]' in error.problems[0].message
@@ -167,7 +172,7 @@ class TestMistakes:
         ],
     )
     def test_likely_word(self, entry: dict[str, object], suggestion: str | None) -> None:
-        """The likely word comes ready to type, and only where there is one."""
+        """The likely option comes ready to type, and only where there is one."""
         assert suggestion == mistakes_of(lambda: WandbSettings.from_dict(entry)).problems[0].suggestion
 
 
@@ -175,9 +180,9 @@ class TestSecrets:
     """No value shows, whatever its place."""
 
     PLACES = (
-        *({name: KEY, "nope": 1} for name in entry_module.KNOWN),
-        *({name: [KEY], "nope": 1} for name in entry_module.KNOWN),
-        *({name: {KEY: KEY}, "nope": 1} for name in entry_module.KNOWN),
+        *({name: KEY, "nope": 1} for name in types_module.ALL_KEYS),
+        *({name: [KEY], "nope": 1} for name in types_module.ALL_KEYS),
+        *({name: {KEY: KEY}, "nope": 1} for name in types_module.ALL_KEYS),
         {KEY: 1},
         {KEY: KEY},
         {(KEY,): 1},
@@ -222,28 +227,29 @@ class TestSecrets:
 
 
 class TestRoundTrip:
-    """What passes comes out again as it was said."""
+    """What passes comes out again unchanged."""
 
     def test_everything(self) -> None:
-        """Every word there is comes back from a dict, a pickle, a copy and a call."""
+        """Every option comes back from a dict, a pickle, a copy and a call."""
         settings = WandbSettings.from_dict(EVERYTHING)
         assert settings == WandbSettings.from_dict(settings.to_config())
         assert settings == WandbSettings(**settings.to_config())  # type: ignore[misc, arg-type]  # the aliases; None
         assert settings == pickle.loads(pickle.dumps(settings)) == copy.deepcopy(settings) == attrs.evolve(settings)
 
-    def test_only_what_was_said(self) -> None:
-        """A default that was not said is not in the entry; one that was said is; None is nothing said."""
+    def test_only_what_is_explicit(self) -> None:
+        """An implicit default is not in the entry; an explicit one is; None is not explicit."""
         assert {} == WandbSettings().to_config() == WandbSettings(project=None, api_key=None, tags=None).to_config()
         assert {"log_config": False, "excludes": []} == WandbSettings(log_config=False, excludes=[]).to_config()
 
     def test_the_halves(self) -> None:
-        """The logger's words never reach wandb.init, all others do."""
+        """The logger's options never reach wandb.init, all others do."""
         settings = WandbSettings.from_dict(EVERYTHING)
         assert {"api_key", "excludes", "log_config"} == set(settings.to_config()) - set(settings.init_kwargs())
         assert set(settings.init_kwargs()) <= set(inspect.signature(wandb.init).parameters)
 
+    @pytest.mark.process
     def test_init_kwargs_open_a_run(self, tmp_path: Path) -> None:
-        """Wandb itself takes what the gate let pass."""
+        """Wandb itself takes what passes validation."""
         words: dict[str, Any] = {**EVERYTHING, "mode": "offline", "dir": tmp_path, "config": {"lr": 0.1}}
         for deprecated in ("config_exclude_keys", "config_include_keys", "tensorboard", "monitor_gym"):
             del words[deprecated]
@@ -281,11 +287,78 @@ class TestRoundTrip:
         kinds = {p.kind for name, p in inspect.signature(WandbSettings).parameters.items() if name != "self"}
         assert {inspect.Parameter.KEYWORD_ONLY} == kinds
 
+    def test_every_field_is_documented(self) -> None:
+        """A docstring stands under each field, where editors and documentation tools read it."""
+        tree = ast.parse(Path(inspect.getfile(WandbSettings)).read_text(encoding="utf-8"))
+        body = next(n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "WandbSettings")
+        documented = {
+            ast.unparse(field.target)
+            for field, below in pairwise(body)
+            if isinstance(field, ast.AnnAssign)
+            and isinstance(below, ast.Expr)
+            and isinstance(below.value, ast.Constant)
+            and isinstance(below.value.value, str)
+        }
+        assert {f.name for f in attrs.fields(WandbSettings) if f.name[0] != "_"} == documented
+
     def test_signature_shows_the_fields(self) -> None:
         """Help and completion see the fields with their names and defaults."""
         shown = inspect.signature(WandbSettings).parameters
-        fields = {f.name for f in attrs.fields(WandbSettings) if f.init}
+        fields = {f.name for f in attrs.fields(WandbSettings) if f.name[0] != "_"}
         assert fields == set(shown) - {"self"}
+
+
+class TestEvolve:
+    """A copy with changes keeps apart what was given and what is a default."""
+
+    def test_a_default_stays_a_default(self) -> None:
+        """Evolved settings give a logger's defaults the same way as the original: only what was given replaces them."""
+        defaults = WandbSettings(project="mnist", log_config=True, excludes=["timers"])
+        evolved = attrs.evolve(WandbSettings(name="a"), group="g")
+        assert {"name": "a", "group": "g"} == evolved.to_config()
+        assert {**defaults.to_config(), "name": "a", "group": "g"} == defaults.merged_with(evolved).to_config()
+
+    @pytest.mark.parametrize(
+        ("changes", "changed"),
+        [
+            ({"log_config": False}, {"log_config": False}),
+            ({"excludes": []}, {"excludes": []}),
+            ({"group": "h"}, {"group": "h"}),
+            ({"tags": ["b"]}, {"tags": ["b"]}),
+        ],
+    )
+    def test_a_change_is_given(self, changes: dict[str, Any], changed: dict[str, object]) -> None:
+        """Also a change to the default's own value."""
+        for original in (WandbSettings(name="a"), WandbSettings(name="a", log_config=True, excludes=["x"], group="g")):
+            assert {**original.to_config(), **changed} == attrs.evolve(original, **changes).to_config()
+
+    def test_none_is_not_given(self) -> None:
+        """None takes a field out again."""
+        assert {"name": "a"} == attrs.evolve(WandbSettings(name="a", group="g"), group=None).to_config()
+
+    @given(st.data())
+    def test_any(self, data: st.DataObject) -> None:
+        """Whatever was given before and is changed, the copy has both and nothing else."""
+        entry: dict[str, Any] = {name: value for name, value in EVERYTHING.items() if name != "resume"}
+        names = st.sets(st.sampled_from(sorted(entry)))
+        before, changes = data.draw(names), data.draw(names)
+        evolved = attrs.evolve(WandbSettings.from_dict({n: entry[n] for n in before}), **{n: entry[n] for n in changes})
+        assert WandbSettings.from_dict({n: entry[n] for n in before | changes}).to_config() == evolved.to_config()
+
+
+class TestHash:
+    """Frozen settings can be keys."""
+
+    def test_equal_settings_have_one_hash(self) -> None:
+        """Also with a config and settings, which are dicts."""
+        both = [WandbSettings.from_dict(EVERYTHING), WandbSettings.from_dict(EVERYTHING)]
+        assert 1 == len(set(both))
+        assert 2 == len({*both, WandbSettings(project="mnist")})
+
+    def test_with_lists(self) -> None:
+        """Every field that takes a list or a dict leaves the settings hashable."""
+        for name in ("config_exclude_keys", "tags", "excludes", "config_include_keys"):
+            assert hash(WandbSettings.from_dict({name: ["a"]})) == hash(WandbSettings.from_dict({name: ["a"]}))
 
 
 class TestOverriddenBy:
@@ -305,20 +378,24 @@ class TestOverriddenBy:
         ],
     )
     def test_field_by_field(self, entry: dict[str, object], changed: dict[str, object]) -> None:
-        """What is said counts, even where it is the default."""
+        """What is explicit counts, even where it is the default."""
         expected = {**self.DEFAULTS.to_config(), **changed}
-        assert expected == self.DEFAULTS.overridden_by(entry).to_config()
-        assert expected == self.DEFAULTS.overridden_by(WandbSettings.from_dict(entry)).to_config()
+        assert expected == self.DEFAULTS.merged_with(entry).to_config()
+        assert expected == self.DEFAULTS.merged_with(WandbSettings.from_dict(entry)).to_config()
 
     def test_alternatives(self) -> None:
-        """Of words that exclude each other the entry's takes the default's place."""
-        settings = self.DEFAULTS.overridden_by({"fork_from": "a?_step=1", "api_key_file": "key.txt"})
+        """Of options that exclude each other the entry's takes the default's place."""
+        settings = self.DEFAULTS.merged_with({"fork_from": "a?_step=1", "api_key_file": "key.txt"})
         assert (None, None) == (settings.resume, settings.api_key)
         assert ("a?_step=1", "key.txt") == (settings.fork_from, settings.api_key_file)
 
+    def test_former_name(self) -> None:
+        """The method can still be called by the name that it had in 0.1.0."""
+        assert {"project": "p", "group": "h"} == WandbSettings(project="p").overridden_by({"group": "h"}).to_config()
+
     def test_mistakes(self) -> None:
         """An entry's mistakes are named under the name it was given by."""
-        error = mistakes_of(lambda: self.DEFAULTS.overridden_by(SIX, source="trial 7"))
+        error = mistakes_of(lambda: self.DEFAULTS.merged_with(SIX, source="trial 7"))
         assert ("trial 7", 6) == (error.source, len(error.problems))
 
 
@@ -332,22 +409,22 @@ LIKELY = {
     **dict.fromkeys(("project", "id", "name", "run_id", "run_name", "group", "notes", "api_key"), TEXTS | JSON),
     **{name: st.booleans() | JSON for name in ("log_config", "save_code", "force", "sync_tensorboard")},
     **{name: st.lists(TEXTS) | JSON for name in ("tags", "excludes", "config_exclude_keys")},
-    "mode": st.sampled_from([*get_args(entry_module.Mode), *NEAR_WORDS]) | JSON,
-    "resume": st.sampled_from([*get_args(entry_module.Resume), *NEAR_WORDS]) | JSON,
-    "reinit": st.sampled_from([*get_args(entry_module.Reinit), *NEAR_WORDS]) | JSON,
+    "mode": st.sampled_from([*get_args(types_module.Mode), *NEAR_WORDS]) | JSON,
+    "resume": st.sampled_from([*get_args(types_module.Resume), *NEAR_WORDS]) | JSON,
+    "reinit": st.sampled_from([*get_args(types_module.Reinit), *NEAR_WORDS]) | JSON,
     "fork_from": TEXTS.map(lambda text: f"{text}?_step=3") | JSON,
     "config": st.dictionaries(st.text(), JSON) | JSON,
     "settings": st.dictionaries(st.text(), JSON) | JSON,
 }
 ENTRIES = st.one_of(
-    st.dictionaries(st.sampled_from(entry_module.KNOWN) | st.text(), JSON, max_size=6),
+    st.dictionaries(st.sampled_from(types_module.ALL_KEYS) | st.text(), JSON, max_size=6),
     st.fixed_dictionaries({}, optional=LIKELY),
     st.sampled_from(sorted(LIKELY)).flatmap(lambda name: st.fixed_dictionaries({name: LIKELY[name]})),
 )
 
 
 # What an error may show: it stands in the code, where hypothesis finds words too ("disabled").
-SOURCES = (*Path(entry_module.__file__).parent.glob("*.py"), Path(__file__))
+SOURCES = (*(ROOT / "typed_tune_wandb").rglob("*.py"), Path(__file__))
 OURS = " ".join([str(ROOT), sys.executable, *(source.read_text(encoding="utf-8") for source in SOURCES)])
 
 
@@ -382,7 +459,7 @@ class TestAnyEntry:
             assert end.problems
         else:
             assert end == WandbSettings.from_dict(end.to_config())
-            said = {entry_module.ALIASES.get(name, name) for name, value in entry.items() if value is not None}
+            said = {types_module.ALIASES.get(name, name) for name, value in entry.items() if value is not None}
             moved = {"api_key"} if isinstance(entry.get("settings"), dict) else set()
             assert said - moved == set(end.to_config()) - moved
         # repr: NaN is unlike itself once copied.
@@ -409,7 +486,7 @@ class TestProject:
             monkeypatch.delenv(name, raising=False)
 
     def project(self, **words: Any) -> str | None:
-        return located(WandbSettings(mode="offline", **words), default_group=None).project
+        return resolve_destination(WandbSettings(mode="offline", **words), default_group=None).project
 
     def test_in_order(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The hook, then WANDB_PROJECT_NAME, then WANDB_PROJECT, then the settings: each counts over those before."""
@@ -427,7 +504,7 @@ class TestProject:
         error = mistakes_of(self.project)
         for place in ("entry", "WANDB_PROJECT", "WANDB_PROJECT_NAME", "WANDB_POPULATE_RUN_LOCATION_HOOK"):
             assert place in error.problems[0].message
-        assert located(WandbSettings(mode="disabled"), default_group=None).project is None
+        assert resolve_destination(WandbSettings(mode="disabled"), default_group=None).project is None
 
     def test_of_the_environment_is_checked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A project of the environment obeys the same rules."""
@@ -440,7 +517,10 @@ def populate() -> None:
     os.environ["WANDB_PROJECT_NAME"] = "of-the-hook"
 
 
-@pytest.mark.parametrize("module", [errors, entry_module, secret_module, strict_module, settings_module])
+MODULES = [errors, effective_module, entry_module, types_module, logging_module, secret_module, model_module]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_docstrings(module: Any) -> None:
     """The examples in the docstrings do what they show."""
     assert 0 == doctest.testmod(module).failed
@@ -448,5 +528,5 @@ def test_docstrings(module: Any) -> None:
 
 def test_docstrings_are_there() -> None:
     """The modules that users read have examples at all."""
-    assert doctest.testmod(settings_module).attempted >= 10
+    assert doctest.testmod(model_module).attempted >= 10
     assert doctest.testmod(errors).attempted >= 1

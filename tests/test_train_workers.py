@@ -6,39 +6,47 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 import ray.train
-from ray import tune
-from ray.train import RunConfig, ScalingConfig
+from ray import air, tune
 from ray.train.data_parallel_trainer import DataParallelTrainer as TrainerV1
+from ray.train.v2.api import config as v2
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer as TrainerV2
 
-from tests.offline import OfflineRun, read_runs
+from tests.support.offline import OfflineRun, read_runs
 from typed_tune_wandb import WandbConfigDict, WandbSettings, WandbSettingsError, setup_wandb
-from typed_tune_wandb.trainable import _RunWords
+from typed_tune_wandb.settings import RunOverrides
 
 
-@pytest.fixture(scope="module")
-def ray_with_a_dead_service() -> Iterator[None]:
+@contextmanager
+def small_ray_of(**environment: str) -> Iterator[None]:
     """A small Ray whose workers inherit the address of a wandb service that is gone, as if the driver had had one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANDB_SERVICE", "3-1-unix-/no/such/socket")
+        for name, value in {"WANDB_SERVICE": "3-1-unix-/no/such/socket", **environment}.items():
+            patch.setenv(name, value)
         ray.init(
             address="local", num_cpus=4, include_dashboard=False, object_store_memory=100_000_000, log_to_driver=False
         )
-    yield
+        patch.delenv("WANDB_SERVICE")
+        yield
     ray.shutdown()
 
 
-TWO = ScalingConfig(num_workers=2)
+@pytest.fixture
+def ray_with_a_dead_service() -> Iterator[None]:
+    """For one test."""
+    with small_ray_of():
+        yield
 
 
 def loop(config: dict[str, Any]) -> None:
     """A train loop: a run on rank 0 alone, then one on each rank."""
     rank = ray.train.get_context().get_world_rank()
+    os.environ["WANDB_RUN_ID"] = "of-the-job"  # it may not make one run of all ranks
     for folder, rank_zero_only in (("zero", True), ("each", False)):
         words = {**config["wandb"], "dir": f"{config['folder']}/{folder}"}
         run = setup_wandb({"lr": config["lr"], "wandb": words}, rank_zero_only=rank_zero_only)
@@ -49,23 +57,23 @@ def loop(config: dict[str, Any]) -> None:
 
 def train_v1(config: dict[str, Any], folder: Path) -> None:
     run_config = tune.RunConfig(name="training", storage_path=str(folder), verbose=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_TRAIN_V2_ENABLED", "0")
-        TrainerV1(loop, train_loop_config=config, scaling_config=TWO, run_config=run_config).fit()
+    scaling = air.ScalingConfig(num_workers=2)
+    with small_ray_of(RAY_TRAIN_V2_ENABLED="0"):
+        TrainerV1(loop, train_loop_config=config, scaling_config=scaling, run_config=run_config).fit()
 
 
 def train_v2(config: dict[str, Any], folder: Path) -> None:
-    run_config = RunConfig(name="training", storage_path=str(folder))
-    TrainerV2(loop, train_loop_config=config, scaling_config=TWO, run_config=run_config).fit()
+    run_config: Any = v2.RunConfig(name="training", storage_path=str(folder))  # mypy knows V1's parameters alone
+    scaling = v2.ScalingConfig(num_workers=2)
+    with small_ray_of(RAY_TRAIN_V2_ENABLED="1"):
+        TrainerV2(loop, train_loop_config=config, scaling_config=scaling, run_config=run_config).fit()
 
 
 Folders = tuple[dict[str, OfflineRun], dict[str, OfflineRun]]
 
 
 @pytest.fixture(scope="module", params=[train_v1, train_v2], ids=["V1", "V2"])
-def workers(
-    ray_with_a_dead_service: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Folders:
+def workers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Folders:
     """The runs of two Ray Train workers: by default, and with rank_zero_only=False."""
     folder = tmp_path_factory.mktemp("runs")
     train: Callable[[dict[str, Any], Path], None] = request.param
@@ -87,6 +95,7 @@ def test_every_rank_records(workers: Folders) -> None:
     assert [[0], [1]] == [run.rows("rank") for run in runs]
     assert ["-rank-0", "-rank-1"] == [run.display_name[-7:] for run in runs]
     assert ["training", "training"] == [run.group for run in runs]
+    assert 2 == len({run.id for run in runs} - {"of-the-job"})
 
 
 @pytest.mark.usefixtures("ray_with_a_dead_service")
@@ -107,7 +116,7 @@ def test_in_a_tune_function(tmp_path: Path) -> None:
     (result,) = tune.Tuner(train, param_space={"wandb": entry}, run_config=run_config).fit()
     (run,) = read_runs(tmp_path).values()
     assert result.metrics is not None
-    assert (result.metrics["trial_id"], "own name", "exp") == (run.id, run.display_name, run.group)
+    assert (result.metrics["trial_id"], "own name", "exp") == (run.trial_id, run.display_name, run.group)
     assert ([0, 1, 2, 3, 4], 0) == (run.rows("step"), run.exit_code)
 
 
@@ -136,7 +145,7 @@ def test_mistakes_come_before_the_run() -> None:
     with pytest.raises(WandbSettingsError, match=r"setup_wandb\(...\)") as caught:
         setup_wandb(project=1, tgas=["a"])  # type: ignore[arg-type, call-arg]  # the mistakes
     assert ["project", "tgas"] == sorted(problem.path for problem in caught.value.problems)
-    with pytest.raises(WandbSettingsError, match="refuses this dict"):
+    with pytest.raises(WandbSettingsError, match=r"settings\.x_stats_sampling_interval: expected a number, got str"):
         setup_wandb(
             project="p", mode="offline", settings=WandbSettings(settings={"x_stats_sampling_interval": "often"})
         )
@@ -144,13 +153,14 @@ def test_mistakes_come_before_the_run() -> None:
         setup_wandb(mode="offline")
 
 
-def test_the_overrides_are_the_entrys_words() -> None:
-    """All but ``config`` and ``settings``, which are parameters, with the same types."""
+def test_the_overrides_are_the_entrys_options() -> None:
+    """All but those that are parameters, with the same types."""
     words = get_type_hints(WandbConfigDict)
-    assert {name: words[name] for name in words.keys() - {"config", "settings"}} == get_type_hints(_RunWords)
+    parameters = {"config", "settings", "api_key", "api_key_file"}
+    assert {name: words[name] for name in words.keys() - parameters} == get_type_hints(RunOverrides)
 
 
-def test_the_words_of_a_yaml_file_count_more_than_the_config(tmp_path: Path) -> None:
+def test_the_options_of_a_yaml_file_override_the_config(tmp_path: Path) -> None:
     """As those of the entry's ``config`` do where it is a dict."""
     file = tmp_path / "config.yaml"
     file.write_text("lr: {value: 2}\n")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import resource
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import wandb
@@ -18,12 +19,15 @@ from ray.tune import Experiment, ResultGrid
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
-from wandb import Run
 
-from tests.offline import OfflineRun, read_runs
-from tests.processes import descendants
+from tests.support.offline import OfflineRun, read_runs
+from tests.support.processes import descendants
 from typed_tune_wandb import WandbLogger, WandbSettingsError, WandbTrainableMixin, setup_wandb, wandb_mixin
-from typed_tune_wandb._trial_run import hand_over
+from typed_tune_wandb._wandb_internals import flushes_rows
+from typed_tune_wandb.tune._trial_run import resolve_on_driver
+
+if TYPE_CHECKING:
+    from wandb import Run
 
 pytestmark = pytest.mark.usefixtures("small_ray")
 
@@ -81,17 +85,19 @@ def test_every_trial_is_a_run(functions: tuple[dict[str, OfflineRun], ResultGrid
 def test_tune_chooses_id_name_and_group(functions: tuple[dict[str, OfflineRun], ResultGrid]) -> None:
     """The trial's id, its name, and the experiment's name."""
     runs, grid = functions
-    assert {result.metrics["trial_id"] for result in grid if result.metrics} == set(runs)
-    assert {("p", "exp", f"logs_{run_id}") for run_id in runs} == {
+    assert {result.metrics["trial_id"] for result in grid if result.metrics} == {run.trial_id for run in runs.values()}
+    assert {("p", "exp", f"logs_{run.trial_id}") for run in runs.values()} == {
         (run.project, run.group, "_".join(run.display_name.split("_")[:3])) for run in runs.values()
     }
 
 
 def test_the_runs_config_is_the_trials(functions: tuple[dict[str, OfflineRun], ResultGrid]) -> None:
-    """Without the W&B entry, secrets masked; the function has received it without the entry too."""
+    """Without the W&B entry, secrets redacted; the function has received it without the entry too."""
     runs, _ = functions
     configs = [{k: v for k, v in run.config.items() if k != "_wandb"} for run in runs.values()]
-    assert [{"lr": lr, "token": "***"} for lr in (1, 2, 3)] == sorted(configs, key=lambda config: str(config["lr"]))
+    assert {"***"} == {config["token"][:3] for config in configs}
+    assert {9} == {len(config.pop("token")) for config in configs}  # and six digits, of a key of each process
+    assert [{"lr": lr} for lr in (1, 2, 3)] == sorted(configs, key=lambda config: str(config["lr"]))
 
 
 def test_a_trial_that_raises_ends_failed(functions: tuple[dict[str, OfflineRun], ResultGrid]) -> None:
@@ -209,6 +215,21 @@ def test_a_wrapper_that_hides_the_mixin_is_explained(tmp_path: Path) -> None:
     assert "wandb_mixin(functools.partial(...))" in str(grid.errors[0])
 
 
+@pytest.mark.parametrize("relative", [True, False])
+def test_the_folder_of_wandbs_own_settings(relative: bool, tmp_path: Path) -> None:
+    """``root_dir`` counts like ``dir``, from the driver's folder on."""
+
+    @wandb_mixin
+    def train(config: dict[str, Any]) -> None:
+        wandb.log({"loss": 1})
+
+    Path("files").mkdir()
+    root = "files" if relative else str(tmp_path / "files")
+    folder = Path.cwd() if relative else tmp_path
+    fit(train, {"wandb": {"project": "p", "mode": "offline", "settings": {"root_dir": root}}}, tmp_path)
+    assert [[1]] == [run.rows("loss") for run in read_runs(folder / "files").values()]
+
+
 # --- a class --------------------------------------------------------------------------------------
 
 
@@ -255,7 +276,7 @@ def test_a_decorated_class_records_itself(tmp_path: Path) -> None:
     assert [([1], 1), ([1, 2, 3], 0)] == sorted((run.rows("count"), run.exit_code) for run in runs.values())
     assert 2 == len({pid for run in runs.values() for pid in run.rows("pid")})
     assert {False} == {hidden for run in runs.values() for hidden in run.rows("entry")}
-    assert {result.metrics["trial_id"] for result in grid if result.metrics} == set(runs)
+    assert {result.metrics["trial_id"] for result in grid if result.metrics} == {run.trial_id for run in runs.values()}
 
 
 def test_a_decorated_class_has_its_run(tmp_path: Path) -> None:
@@ -276,7 +297,7 @@ def test_one_process_for_many_trials_of_a_class(tmp_path: Path) -> None:
     assert 1 == len({pid for run in runs.values() for pid in run.rows("pid")})
     for run in runs.values():
         assert ([1, 2], [2, 4], 0) == (run.rows("count"), run.rows("double"), run.exit_code)
-        assert f"Mixed_{run.id}" == run.display_name
+        assert f"Mixed_{run.trial_id}" == run.display_name
 
 
 def test_one_process_for_many_trials_of_a_function(tmp_path: Path) -> None:
@@ -338,7 +359,7 @@ def test_a_trial_whose_process_is_killed_goes_on_after_the_retry(tmp_path: Path)
     assert [] == grid.errors
     assert grid[0].metrics is not None
     (run,) = runs.values()
-    assert grid[0].metrics["trial_id"] == run.id
+    assert grid[0].metrics["trial_id"] == run.trial_id
     assert 2 == len([*tmp_path.rglob("*.wandb")])
     assert 0 == run.exit_code
 
@@ -399,6 +420,9 @@ def test_a_trials_process_ends_after_its_runs_file(trainable: Any, exit_code: in
     assert (exit_code, "0") == (run.exit_code, (tmp_path / "notes").read_text())
 
 
+@pytest.mark.skipif(
+    not flushes_rows(), reason="before wandb 0.31, wandb-core keeps rows until there are 32 KiB of them"
+)
 @pytest.mark.parametrize("killed", [False, True])
 def test_a_run_that_nobody_ends_keeps_its_rows(killed: bool, tmp_path: Path) -> None:
     """No ``run.finish()``, or no chance for it: what is older than a second is in the run's file."""
@@ -414,6 +438,34 @@ def test_a_run_that_nobody_ends_keeps_its_rows(killed: bool, tmp_path: Path) -> 
     runs, _ = fit(train, {}, tmp_path)
     (run,) = runs.values()
     assert ([0, 1, 2], None) == (run.rows("loss"), run.exit_code)
+
+
+class EndsSlowly(tune.Trainable):
+    """Leaves the function's thread the time to end: on a busy machine, Tune ends the process before it."""
+
+    def stop(self) -> None:
+        super().stop()
+        time.sleep(2)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_an_unfinished_run_is_warned_of(finished: bool, tmp_path: Path) -> None:
+    """In the trial's own output, as soon as the function returns."""
+
+    def train(config: dict[str, Any]) -> None:
+        logging.getLogger("typed_tune_wandb").addHandler(logging.FileHandler(config["log"]))
+        run = setup_wandb(config)
+        run.log({"loss": 1})
+        time.sleep(1)
+        if finished:
+            run.finish()
+
+    train.__mixins__ = (EndsSlowly,)  # type: ignore[attr-defined]  # where Ray looks for a trainable's mixins
+    runs, _ = fit(train, {"log": str(tmp_path / "log")}, tmp_path)
+    (run,) = runs.values()
+    assert [1] == run.rows("loss")
+    warning = f"The W&B run {run.id} was not finished: its last rows may be lost. Call run.finish() in a finally."
+    assert finished != (warning in (tmp_path / "log").read_text())
 
 
 # --- mistakes -------------------------------------------------------------------------------------
@@ -457,10 +509,10 @@ def test_what_only_the_driver_can_know_is_checked_there(tmp_path: Path) -> None:
     for words, named in (
         ({"mode": "offline"}, "project"),
         ({"project": "p", "mode": "online", "api_key_file": str(tmp_path / "none")}, "api_key_file"),
-        ({"project": "p", "mode": "offline", "settings": {"console": "loud"}}, "settings"),
+        ({"project": "p", "mode": "offline", "settings": {"console": "loud"}}, "settings.console"),
     ):
         with pytest.raises(WandbSettingsError) as caught:
-            hand_over({"wandb": words})
+            resolve_on_driver({"wandb": words})
         assert [named] == [problem.path for problem in caught.value.problems]
 
 
@@ -470,9 +522,9 @@ def test_a_restored_trial_does_without_a_key_that_is_gone(tmp_path: Path) -> Non
     file.write_text("0123456789" * 4)
     file.chmod(0o600)
     config: dict[str, Any] = {"wandb": {"project": "p", "mode": "online", "api_key_file": str(file)}}
-    hand_over(config)
+    resolve_on_driver(config)
     assert config["wandb"].login is not None
     file.unlink()
-    hand_over(config)
+    resolve_on_driver(config)
     assert (None, "p") == (config["wandb"].login, config["wandb"]["project"])
     assert "api_key_file" not in config["wandb"]

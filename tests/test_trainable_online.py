@@ -16,13 +16,12 @@ from ray import tune
 from ray.cluster_utils import Cluster
 from ray.tune import PlacementGroupFactory, ResultGrid
 
+from tests.support.online import FAST_UPLOADS
 from tests.wandb_server import WandbServer
 from tests.wandb_server.fixture import API_KEY
 from typed_tune_wandb import WandbSettings, setup_wandb, wandb_mixin
 
 NODES = ("near", "far", "farther")
-# wandb-core cuts seconds down to whole ones.
-FAST: dict[str, object] = {"x_file_stream_transmit_interval": 1}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -73,7 +72,7 @@ def test_the_drivers_login_serves_every_node(wandb_server: WandbServer, tmp_path
         if config["node"] == "far":
             raise ValueError("on purpose")
 
-    fit(train, {"node": tune.grid_search([*NODES]), "wandb": {"project": "p", "settings": FAST}}, tmp_path)
+    fit(train, {"node": tune.grid_search([*NODES]), "wandb": {"project": "p", "settings": FAST_UPLOADS}}, tmp_path)
     runs = wandb_server.runs.values()
     assert {"near": 0, "far": 1, "farther": 0} == {run.config["node"]: run.exit_code for run in runs}
     assert [[*range(20)]] * 3 == [[row["loss"] for row in run.history] for run in runs]
@@ -104,7 +103,7 @@ def test_a_killed_trial_goes_on_in_its_run(wandb_server: WandbServer, tmp_path: 
 
     watcher = threading.Thread(target=mark)
     watcher.start()
-    space = {"node": "far", "marker": str(marker), "wandb": {"project": "p", "settings": FAST}}
+    space = {"node": "far", "marker": str(marker), "wandb": {"project": "p", "settings": FAST_UPLOADS}}
     grid = fit(train, space, tmp_path, failure_config=tune.FailureConfig(max_failures=1))
     watcher.join()
     (run,) = wandb_server.runs.values()
@@ -125,7 +124,7 @@ def test_setup_wandb_with_a_hidden_key(
         run.finish()
 
     settings = WandbSettings(
-        project="p", dir=tmp_path, api_key=API_KEY, settings={**FAST, "base_url": wandb_server.url}
+        project="p", dir=tmp_path, api_key=API_KEY, settings={**FAST_UPLOADS, "base_url": wandb_server.url}
     )
     grid = fit(train, {"node": "farther", "wandb": settings.to_config()}, tmp_path)
     (run,) = wandb_server.runs.values()

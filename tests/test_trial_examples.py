@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.offline import OfflineRun, read_runs
+from tests.support.offline import OfflineRun, read_runs
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -26,7 +26,7 @@ def test_documented_mixin(tmp_path: Path) -> None:
     """The page's program: a run of ten rows under the trial's name."""
     (run,) = run_example(tmp_path, "documented_mixin.py")
     assert [run.config["a"] + run.config["b"]] * 10 == run.rows("loss")
-    assert ("Optimization_Project", f"train_fn_{run.id}", 0) == (run.project, run.display_name, run.exit_code)
+    assert ("Optimization_Project", f"train_fn_{run.trial_id}", 0) == (run.project, run.display_name, run.exit_code)
 
 
 def test_class_trainable(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ray.tune import Trainable
 from ray.tune.logger import LoggerCallback
 
 import typed_tune_wandb
-from tests.typing import checkers
+from tests.support import checkers
 
 HERE = Path(__file__).parent / "typing"
 PASS = sorted((HERE / "pass").glob("*.py"))
@@ -69,7 +69,17 @@ ANY = {
 
 def public_annotations() -> Iterator[tuple[str, ast.expr]]:
     """Every annotation in a public signature or field, but for the methods that Tune calls and no user does."""
-    for module in ("_entry", "errors", "legacy", "logger", "recorder", "settings", "trainable"):
+    packages = {
+        "recording": ["client", "state"],
+        "settings": ["_model", "_origins", "_search_space", "_types"],
+        "tune": ["_restore", "callback", "trainable"],
+    }
+    for module in (
+        "errors",
+        "explanation",
+        "legacy",
+        *(f"{package}/{name}" for package in packages for name in packages[package]),
+    ):
         source = checkers.ROOT / "typed_tune_wandb" / f"{module}.py"
         for node in ast.parse(source.read_text(encoding="utf-8")).body:
             name = getattr(node, "name", "_")

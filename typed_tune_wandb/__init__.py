@@ -14,16 +14,29 @@ if TYPE_CHECKING:
         WandbRunError,
         WandbSettingsError,
     )
-    from typed_tune_wandb.logger import WandbLogger, restored_with
-    from typed_tune_wandb.recorder import RunRecord
-    from typed_tune_wandb.settings import WandbConfigDict, WandbInitKwargs, WandbSettings
-    from typed_tune_wandb.trainable import WandbTrainableMixin, setup_wandb, wandb_mixin
+    from typed_tune_wandb.experiment import ExperimentRuns
+    from typed_tune_wandb.explanation import SettingsExplanation, explain_settings
+    from typed_tune_wandb.recording.state import RunInfo, RunRecord
+    from typed_tune_wandb.settings import (
+        ResolvedSetting,
+        WandbConfigDict,
+        WandbInitKwargs,
+        WandbSettings,
+        check_search_space,
+    )
+    from typed_tune_wandb.tune._restore import restored_with
+    from typed_tune_wandb.tune.callback import WandbLogger
+    from typed_tune_wandb.tune.trainable import WandbTrainableMixin, setup_wandb, wandb_mixin
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ExperimentRuns",
     "Problem",
+    "ResolvedSetting",
+    "RunInfo",
     "RunRecord",
+    "SettingsExplanation",
     "TypedTuneWandbError",
     "WandbConfigDict",
     "WandbInitKwargs",
@@ -33,16 +46,23 @@ __all__ = [
     "WandbSettings",
     "WandbSettingsError",
     "WandbTrainableMixin",
+    "check_search_space",
+    "explain_settings",
     "restored_with",
     "setup_wandb",
     "wandb_mixin",
 ]
 
 _HOMES = {
-    **dict.fromkeys(["WandbConfigDict", "WandbInitKwargs", "WandbSettings"], "settings"),
-    **dict.fromkeys(["WandbTrainableMixin", "setup_wandb", "wandb_mixin"], "trainable"),
-    "RunRecord": "recorder",
-    **dict.fromkeys(["WandbLogger", "restored_with"], "logger"),
+    **dict.fromkeys(
+        ["ResolvedSetting", "WandbConfigDict", "WandbInitKwargs", "WandbSettings", "check_search_space"], "settings"
+    ),
+    **dict.fromkeys(["SettingsExplanation", "explain_settings"], "explanation"),
+    **dict.fromkeys(["WandbTrainableMixin", "setup_wandb", "wandb_mixin"], "tune.trainable"),
+    **dict.fromkeys(["RunInfo", "RunRecord"], "recording.state"),
+    "ExperimentRuns": "experiment",
+    "WandbLogger": "tune.callback",
+    "restored_with": "tune._restore",
 }
 
 

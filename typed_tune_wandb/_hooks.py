@@ -16,7 +16,7 @@ API_KEY_HOOK: Final = "WANDB_SETUP_API_KEY_HOOK"
 """Names a function without arguments that returns the API key."""
 LOCATION_HOOK: Final = "WANDB_POPULATE_RUN_LOCATION_HOOK"
 """Names a function without arguments that sets ``WANDB_PROJECT_NAME`` and ``WANDB_GROUP_NAME``."""
-RUN_HOOK: Final = "WANDB_PROCESS_RUN_INFO_HOOK"
+RUN_INFO_HOOK: Final = "WANDB_PROCESS_RUN_INFO_HOOK"
 """Names a function that is called with every run once it is open, in the process that records it."""
 
 logger = logging.getLogger(__name__)
@@ -26,10 +26,11 @@ def call_hook(variable: str, *arguments: object) -> object:
     """Call the function that an environment variable names as ``package.module.function``.
 
     Returns:
-        What the function returns; None where the variable is not set.
+        What the function returns; None if the variable is not set.
 
     Raises:
-        WandbSettingsError: There is no such function, or it raised.
+        WandbSettingsError: There is no such function, or it raised. The text of its own error is not repeated, because
+            it may contain a secret.
     """
     name = os.environ.get(variable)
     if not name:
@@ -37,18 +38,20 @@ def call_hook(variable: str, *arguments: object) -> object:
     module, _, function = name.rpartition(".")
     try:
         hook = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # importing a module may raise anything
         message = f"{name} cannot be imported ({type(error).__name__}): expected package.module.function."
-        raise WandbSettingsError([Problem(variable, message)], "the environment") from None
-    try:
-        return hook(*arguments)
-    except Exception as error:
-        raise WandbSettingsError([Problem(variable, f"{name} raised {error!r}.")], "the environment") from error
+    else:
+        try:
+            return hook(*arguments)
+        except Exception as error:
+            message = f"{name} raised {type(error).__name__}. Call it in a Python shell to see why."
+    # Outside the except block: no __context__ carries the error's text into a traceback.
+    raise WandbSettingsError([Problem(variable, message)], "the environment")
 
 
-def process_run(run: Run) -> None:
-    """Show an open run to the hook ``WANDB_PROCESS_RUN_INFO_HOOK``; its failure costs a warning, not the run."""
+def run_info_hook(run: Run) -> None:
+    """Call the hook ``WANDB_PROCESS_RUN_INFO_HOOK`` with an open run; if it fails, log a warning and go on."""
     try:
-        call_hook(RUN_HOOK, run)
+        call_hook(RUN_INFO_HOOK, run)
     except WandbSettingsError as error:
         logger.warning("%s", error)

@@ -1,24 +1,22 @@
-"""A secret that shows itself nowhere, and its way to the workers of a Ray cluster.
+"""A secret that never shows itself, and its way to the workers of a Ray cluster.
 
-A pickle of a secret holds a random reference alone. The value itself waits in the memory of this process and, once a
-secret was pickled under a running Ray, in the cluster's own in-memory key-value store, which goes with the cluster.
+The pickle of a secret contains only a random reference. The value stays in the memory of this process and, once the
+secret was pickled while Ray runs, in the cluster's own in-memory key-value store, which ends with the cluster.
 SECURITY.md says who can read it there.
 """
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 from uuid import uuid4
 
-_NAMESPACE = b"typed_tune_wandb"
-
-# The values by reference, in the memory of this process alone.
-_values: dict[str, str] = {}
+from typed_tune_wandb import _cluster
 
 
 class Secret:
-    """A text that is held, but never shown.
+    """A text that can be passed around, but is never shown.
+
+    Two secrets are equal if they have the same value, whichever process made them.
 
     Example:
         >>> from typed_tune_wandb._secret import Secret
@@ -30,26 +28,18 @@ class Secret:
     _reference: str
 
     def __init__(self, value: str) -> None:
-        known = (reference for reference, held in _values.items() if held == value)
-        reference = next(known, uuid4().hex)
-        _values[reference] = value
-        object.__setattr__(self, "_reference", reference)
+        object.__setattr__(self, "_reference", _store.add(value))
 
     @staticmethod
     def of_reference(reference: str) -> Secret:
-        """The secret that a pickle names by its reference (32 random hexadecimal digits)."""
+        """Return the secret with a reference (32 random hexadecimal digits), as a pickle contains it."""
         secret = Secret.__new__(Secret)
         object.__setattr__(secret, "_reference", reference)
         return secret
 
     def reveal(self) -> str | None:
-        """The text itself, or None where neither this process nor its Ray cluster holds it (any more)."""
-        if self._reference not in _values:
-            value = _fetched(self._reference)
-            if value is None:
-                return None
-            _values[self._reference] = value
-        return _values[self._reference]
+        """Return the value, or None if neither this process nor its Ray cluster has it (any more)."""
+        return _store.get(self._reference)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a Secret cannot be changed")
@@ -61,10 +51,17 @@ class Secret:
         return format(repr(self), spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._reference == other._reference
+        if not isinstance(other, Secret):
+            return NotImplemented
+        if self._reference == other._reference:
+            return True
+        # Each process makes references of its own: those of two processes may stand for one value.
+        value = self.reveal()
+        return value is not None and value == other.reveal()
 
     def __hash__(self) -> int:
-        return hash(self._reference)
+        # Equal secrets may have different references, and a value that cannot be revealed yet. There are few of them.
+        return hash(Secret)
 
     def __copy__(self) -> Secret:
         return self
@@ -73,35 +70,47 @@ class Secret:
         return self
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        # Tune pickles a trial's config to send it to a worker: from then on the value has to wait in the cluster.
-        _publish(self._reference)
+        # Tune pickles a trial's config to send it to a worker: from then on the cluster has to store the value.
+        _store.publish(self._reference)
         return Secret.of_reference, (self._reference,)
 
 
-def concealed(value: str | Secret | None) -> Secret | None:
-    """A text as a secret; None and a secret stay what they are."""
+def as_secret(value: str | Secret | None) -> Secret | None:
+    """Return a text as a secret; None and a secret are returned as they are."""
     return Secret(value) if isinstance(value, str) else value
 
 
-def _ray_is_running() -> bool:
-    ray = sys.modules.get("ray")
-    return ray is not None and bool(getattr(ray, "is_initialized", bool)())
+def hidden_value(value: object) -> object:
+    """Return the text or the bytes that pydantic's ``SecretStr`` or ``SecretBytes`` hides; None for other values."""
+    reveal = getattr(type(value), "get_secret_value", None)
+    return reveal(value) if callable(reveal) else None
 
 
-def _publish(reference: str) -> None:
-    """Leave a value in the cluster's key-value store, where there is a cluster."""
-    if reference in _values and _ray_is_running():
-        # Ray has no public name for its key-value store; this one was seen in ray 2.60.
-        from ray.experimental.internal_kv import _internal_kv_put
+class _SecretStore:
+    """The values of secrets by reference, in this process and in its Ray cluster."""
 
-        _internal_kv_put(reference, _values[reference].encode(), namespace=_NAMESPACE)
+    def __init__(self) -> None:
+        self._values: dict[str, str] = {}
+
+    def add(self, value: str) -> str:
+        """Store a value and return its reference: one for each value."""
+        known = (reference for reference, stored in self._values.items() if stored == value)
+        reference = next(known, uuid4().hex)
+        self._values[reference] = value
+        return reference
+
+    def get(self, reference: str) -> str | None:
+        """Return a value, or None if neither this process nor its cluster has it."""
+        value = self._values.get(reference)
+        if value is None and (fetched := _cluster.fetch(reference)) is not None:
+            value = self._values[reference] = fetched.decode()
+        return value
+
+    def publish(self, reference: str) -> None:
+        """Put a value of this process into the cluster's key-value store, if there is a cluster."""
+        if reference in self._values:
+            _cluster.store(reference, self._values[reference].encode())
 
 
-def _fetched(reference: str) -> str | None:
-    """A value out of the cluster's key-value store."""
-    if not _ray_is_running():
-        return None
-    from ray.experimental.internal_kv import _internal_kv_get
-
-    value = _internal_kv_get(reference, namespace=_NAMESPACE)
-    return None if value is None else bytes(value).decode()
+# One for the process: a pickle contains a reference alone, and whoever loads it has no other way to the value.
+_store: Final = _SecretStore()

@@ -8,6 +8,7 @@ Beside them stands everything that ``ray.tune`` has. So a program of the page ch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, overload
@@ -59,11 +60,17 @@ from ray.tune import with_resources as with_resources
 from ray.tune.logger import CSVLoggerCallback, JsonLoggerCallback, LoggerCallback, TBXLoggerCallback
 from typing_extensions import TypedDict, Unpack
 
-from typed_tune_wandb._search import all_known, concealed_entry, known_entries
-from typed_tune_wandb.credentials import resolve
-from typed_tune_wandb.location import located
-from typed_tune_wandb.logger import WandbLogger
-from typed_tune_wandb.settings import WandbSettings, find_entry
+from typed_tune_wandb.credentials import resolve_api_key
+from typed_tune_wandb.settings import (
+    WandbSettings,
+    check_environment,
+    find_wandb_entry,
+    has_project_in_environment,
+    replace_wandb_entry,
+    resolve_destination,
+)
+from typed_tune_wandb.settings._search_space import enumerate_entries, is_enumerable, redact_api_keys
+from typed_tune_wandb.tune.callback import WandbLogger
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -218,17 +225,19 @@ def _checked(config: dict[str, Any] | None, callbacks: Sequence[Callback]) -> di
     if not isinstance(config, dict):
         return config
     recorders = [callback for callback in callbacks if isinstance(callback, WandbLogger)]
-    found = find_entry(config)
-    if found is None and any(recorder.defaults == WandbSettings() for recorder in recorders):
-        WandbSettings.from_config(config)  # raises: nobody says anything
+    if recorders:
+        check_environment(os.environ)
+    found = find_wandb_entry(config)
+    without_settings = any(recorder.defaults == WandbSettings() for recorder in recorders)
+    if found is None and without_settings and not has_project_in_environment():
+        WandbSettings.from_config(config)  # raises: there are no settings at all
     source, entry = found or ("", {})
-    entries = known_entries(entry, source)
-    if all_known(entry):
+    entries = enumerate_entries(entry, source)
+    if is_enumerable(entry):
         for recorder, settings in product(recorders, entries):
-            resolve(located(recorder.defaults.overridden_by(settings, source=source), default_group=None))
+            merged = recorder.defaults.merged_with(settings, source=source)
+            resolve_api_key(resolve_destination(merged, default_group=None))
     keys = {settings.api_key for settings in entries if settings.api_key is not None}
     if not keys:
         return config
-    if "wandb" in config:
-        return {**config, "wandb": concealed_entry(entry, keys)}
-    return {**config, "logger_config": {**config["logger_config"], "wandb": concealed_entry(entry, keys)}}
+    return replace_wandb_entry(config, redact_api_keys(entry, keys))

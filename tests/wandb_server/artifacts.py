@@ -29,6 +29,7 @@ class ArtifactStore:
             "ClientIDMapping": self._client_id_mapping,
             "ArtifactType": self._artifact_type,
             "ArtifactByID": self._artifact_by_id,
+            "ArtifactByIDShort": self._artifact_by_id,
             "ArtifactMembershipByName": self._artifact_membership_by_name,
             "FetchArtifactManifest": self._fetch_artifact_manifest,
             "GetArtifactMembershipFileUrls": self._get_artifact_membership_file_urls,
@@ -139,7 +140,8 @@ class ArtifactStore:
     # Asking for an artifact
 
     def _artifact_type(self, asked: JsonObject) -> JsonObject:
-        versions = self._collection(asked["entity"], asked["project"], asked["name"].partition(":")[0])
+        entity, project = asked.get("entity") or asked["entityName"], asked.get("project") or asked["projectName"]
+        versions = self._collection(entity, project, asked["name"].partition(":")[0])
         kind = {"artifactType": {"name": versions[-1].type}} if versions else None
         return {"project": {"artifact": kind}}
 
@@ -228,4 +230,5 @@ def _artifact_fields(version: ArtifactVersion) -> JsonObject:
         "createdAt": _now(),
         "updatedAt": _now(),
         "aliases": _alias_fields(version),
+        "currentManifest": None,
     }

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from urllib.parse import quote, unquote
 
+from tests.wandb_server import older
 from tests.wandb_server.artifacts import ArtifactStore
 from tests.wandb_server.records import JsonObject, NotFoundError, ServerRun, project_fields
 
@@ -40,8 +41,10 @@ class Backend:
             "UpsertBucket": self._upsert_bucket,
             "RunResumeStatus": self._run_resume_status,
             "CreateRunFiles": self._create_run_files,
+            "RunUploadUrls": self._run_upload_urls,
             "UseArtifact": self._use_artifact,
             **self.artifacts.operations,
+            **older.OPERATIONS,
         }
 
     def knows(self, operation: str) -> bool:
@@ -174,6 +177,13 @@ class Backend:
         files = [{"name": name, "uploadUrl": self._storage_url(*where, name)} for name in asked["files"]]
         created = {"runID": run.storage_id, "uploadHeaders": [], "files": files}
         return {"createRunFiles": created}
+
+    def _run_upload_urls(self, asked: JsonObject) -> JsonObject:
+        """The same for ``wandb sync`` of wandb 0.19."""
+        created = self._create_run_files({**asked, "project": asked["name"]})["createRunFiles"]
+        edges = [{"node": file} for file in created["files"]]
+        bucket = {"id": created["runID"], "files": {"uploadHeaders": [], "edges": edges}}
+        return {"model": {"bucket": bucket}}
 
     def _use_artifact(self, asked: JsonObject) -> JsonObject:
         run = self.run(asked["entityName"], asked["projectName"], asked["runName"])

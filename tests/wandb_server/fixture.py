@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import wandb
 
 from tests.wandb_server.server import WandbServer
+from typed_tune_wandb._service import teardown
 
 API_KEY = "0123456789abcdef" * 2 + "01234567"
 
@@ -62,7 +62,7 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wa
     for anything that it does not know.
     """
     # wandb reads its environment at its first use, and tells of its wandb-core there.
-    wandb.teardown()
+    teardown()  # whatever a test before this one has done to it
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     for name in ("WANDB_DIR", "WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
@@ -76,8 +76,6 @@ def wandb_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wa
         yield server
         server.faults.clear()
         server.come_back()
-        # A test may have killed wandb-core: then this is how teardown ends.
-        with contextlib.suppress(ConnectionError):
-            wandb.teardown()
+        teardown()
     assert [] == server.errors
     assert [] == server.unknown_operations

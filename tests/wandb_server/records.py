@@ -16,7 +16,8 @@ class NotFoundError(Exception):
 def project_fields(entity: str, name: str) -> JsonObject:
     """A project as GraphQL answers hold it."""
     entity_fields = {"id": entity, "name": entity}
-    return {"id": f"{entity}/{name}", "internalId": f"{entity}/{name}", "name": name, "entity": entity_fields}
+    project = f"{entity}/{name}"
+    return {"id": project, "internalId": project, "name": name, "entityName": entity, "entity": entity_fields}
 
 
 @dataclass

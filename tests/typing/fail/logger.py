@@ -20,6 +20,6 @@ logger.runs[0]  # error: mypy[index] pyright[reportArgumentType]
 logger.runs["trial"].rows = 3  # error: mypy[misc] pyright[reportAttributeAccessIssue]
 logger.runs["trial"].url.upper()  # error: mypy[union-attr] pyright[reportOptionalMemberAccess]
 logger.runs["trial"].state == "done"  # error: mypy[comparison-overlap]
-logger.runs = {}  # error: mypy[misc] pyright[reportAttributeAccessIssue]
+logger.runs = {}  # error: mypy[assignment, misc] pyright[reportAttributeAccessIssue]
 defaults: WandbConfigDict = {"project": "mnist"}
 WandbLogger(defaults)  # error: mypy[arg-type] pyright[reportArgumentType]

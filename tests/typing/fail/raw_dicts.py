@@ -57,10 +57,8 @@ tune.run(
             "mode": tune.choice(["online", "ofline"]),  # error: mypy[typeddict-item]
             "notes": tune.uniform(0, 1),  # error: mypy[typeddict-item]
             "id": tune.randint(0, 9),  # error: mypy[typeddict-item]
-            "project": tune.sample_from(lambda spec: 3),  # error: mypy[typeddict-item]
             "tags": tune.choice(["abc", "abd"]),  # error: mypy[typeddict-item]
             "taggs": tune.choice([["abc"], ["abd"]]),  # error: mypy[typeddict-unknown-key]
-            "excludes": ["a", tune.choice([1, 2])],  # error: mypy[list-item, list-item]
         },
     },
 )
@@ -76,33 +74,44 @@ config = {
     "wandb": entry,
 }
 entry["nam"] = "first"  # error: mypy[typeddict-unknown-key]
+print(config)
+tune.run(train, config=config)
 dynamic: dict[str, Any] = {"wandb": {"modus": "offline"}}  # error: mypy[typeddict-unknown-key]
-modes = ["online", "ofline"]  # error: mypy[typeddict-item]
+mode = "ofline"  # error: mypy[typeddict-item]
+key = "projct"  # error: mypy[typeddict-unknown-key]
+if __name__ == "__main__":
+    modes = ["online", "ofline"]  # error: mypy[typeddict-item]
+    tune.run(train, config=dynamic)
+    tune.run(train, config={"wandb": {"mode": mode, key: 1}})
+    tune.run(train, config={"wandb": {"mode": tune.choice(modes)}})
 
 
 def main() -> None:
-    tune.run(train, config=config)
-    tune.run(train, config=dynamic)
-    local = {"wandb": {"mode": tune.choice(modes)}}
-    tune.Tuner(train, param_space=local)
     stored: dict[str, Any] = {}
     stored["wandb"] = {"force": "yes"}  # error: mypy[typeddict-item]
     tune.Tuner(train, param_space=stored)
-    tune.Tuner(train, param_space={**stored, "lr": 0.1})
+    base = {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
+    tune.Tuner(train, param_space={**base, "lr": 0.1})
     tune.Tuner(train, param_space={"lr": 0.1} | {"wandb": {"monitor_gym": 0}})  # error: mypy[typeddict-item]
-    tune.Tuner(train, param_space={"wandb": {**entry, "group": 1}})  # error: mypy[typeddict-item]
+    for number in range(3):
+        each: dict[str, Any] = {"lr": number}
+        each["wandb"] = {"group": 1}  # error: mypy[typeddict-item]
+        tune.Tuner(train, param_space=each)
 
 
 class Sweep:
-    space = {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
-    tuner = tune.Tuner(train, param_space=space)
+    tuner = tune.Tuner(train, param_space={"wandb": {"job_type": 1}})  # error: mypy[typeddict-item]
+
+    def run(self) -> None:
+        space = {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
+        tune.Tuner(train, param_space=space)
 
 
 # By whatever name the function comes.
 legacy.run(train, config={"wandb": {"tags": "abc"}}, num_samples=2, loggers=legacy.DEFAULT_LOGGERS)  # error: mypy[typeddict-item]
 old.run(train, config={"wandb": {"mode": old.choice(["online", "ofline"])}}, name="first")  # error: mypy[typeddict-item]
 run_old(train, config={"logger_config": {"wandb": {"name": old.grid_search([1])}}})  # error: mypy[typeddict-item]
-legacy.Tuner(train, param_space={"wandb": {"name": legacy.sample_from(lambda spec: 1)}})  # error: mypy[typeddict-item]
+legacy.Tuner(train, param_space={"wandb": {"name": legacy.uniform(0, 1)}})  # error: mypy[typeddict-item]
 
 # However the dict is put together.
 base: dict[str, Any] = {"lr": 0.1}
@@ -110,103 +119,34 @@ tune.Tuner(train, param_space={**base, "wandb": {"tgas": ["a"]}})  # error: mypy
 tune.Tuner(train, param_space=dict(base, logger_config=dict(wandb=dict(tags="abc"))))  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space={"wandb": {**WandbSettings().to_config(), "group": 1}})  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space={"wandb": WandbSettings(project="mnist").to_config() | {"projct": "a"}})  # error: mypy[typeddict-unknown-key]
-tune.Tuner(train, param_space={"wandb": {"tags": "abc"} if base else {"notes": "a"}})  # error: mypy[typeddict-item]
-tune.Tuner(train, param_space={"wandb": {"notes": "a"} if base else {"tags": "abc"}})  # error: mypy[typeddict-item]
-grown: dict[str, Any] = {}
-grown.update({"wandb": {"group": 1}})  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space={"wandb": {"name": 1, "name": "a", "notes": "a", "notes": 1}})  # error: mypy[typeddict-item]
+grown: dict[str, Any] = {"lr": 0.1, "wandb": {"group": 1}}
+grown["wandb"] = {"group": 2}
+grown.update({"wandb": {"group": 3}})
 grown.update(wandb={"job_type": 1})  # error: mypy[typeddict-item]
-grown |= {"wandb": {"id": 1}}  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space=grown)
-if base:
-    chosen: dict[str, Any] = {"project": 1}  # error: mypy[typeddict-item]
-else:
-    chosen = {"entity": 1}  # error: mypy[typeddict-item]
-legacy.run(train, config={"wandb": chosen})
+added: dict[str, Any] = {"wandb": 1}
+added |= {"wandb": {"id": 1}}  # error: mypy[typeddict-item]
+tune.Tuner(train, param_space=added)
 
 
-# Made by a function or a method, or held by an object.
+# Made by a function of the file.
 def space(lr: float) -> dict[str, Any]:
-    """Both branches, and what is added to either."""
-
-    def unrelated() -> dict[str, Any]:
-        return {"wandb": {"tags": "abc"}}
-
-    if lr > 1:
-        return {"wandb": {"tags": "abc"}, **unrelated_entry()}  # error: mypy[typeddict-item]
-    result: dict[str, Any] = {"lr": lr}
-    result["wandb"] = {"projct": "a"}  # error: mypy[typeddict-unknown-key]
-    return result
+    """One display, whatever is given."""
+    tune.run(train, config={"lr": lr, "wandb": None})  # error: mypy[typeddict-item]
+    return {"wandb": {"tags": "abc", "projct": lr}}  # error: mypy[typeddict-item, typeddict-unknown-key]
 
 
-def unrelated_entry() -> dict[str, Any]:
-    return {"lr": 0.1}
+made = space(0.1)
+made["wandb"]["notes"] = "a"
+tune.Tuner(train, param_space=made)
+tune.Tuner(train, param_space={**space(0.1), "lr": 0.1})
 
 
-def again(depth: int) -> dict[str, Any]:
-    return again(depth - 1) if depth else {"wandb": {"id": 1}}  # error: mypy[typeddict-item]
-
-
-tune.Tuner(train, param_space=space(0.1))
-tune.Tuner(train, param_space=again(3))
-
-
-class Search:
-    shared: dict[str, Any] = {"wandb": {"entity": 1}}  # error: mypy[typeddict-item]
-
-    def __init__(self) -> None:
-        self.space: dict[str, Any] = {"lr": 0.1}
-        self.space["wandb"] = {"group": 1}  # error: mypy[typeddict-item]
-        self.entry = {
-            "project": 1,  # error: mypy[typeddict-item]
-        }
-        self.mode = tune.choice(["online", "ofline"])  # error: mypy[typeddict-item]
-
-    def made(self) -> dict[str, Any]:
-        return {"wandb": {"notes": 1}}  # error: mypy[typeddict-item]
-
-    @staticmethod
-    def fixed() -> dict[str, Any]:
-        return {"wandb": {"name": 1}}  # error: mypy[typeddict-item]
-
-    @property
-    def current(self) -> dict[str, Any]:
-        return {"wandb": {"job_type": 1}}  # error: mypy[typeddict-item]
-
-    def run(self) -> None:
-        tune.Tuner(train, param_space=self.space)
-        tune.Tuner(train, param_space=self.made())
-        tune.Tuner(train, param_space=self.shared)
-        tune.Tuner(train, param_space={"wandb": {**self.entry, "mode": self.mode}})
-
-
-tune.Tuner(train, param_space=Search.shared)
-tune.Tuner(train, param_space=Search.fixed())
-tune.Tuner(train, param_space=Search().current)
-
-
-# In terms of itself.
-looped: Any = "first"
-looped = tune.choice([looped, 1])  # error: mypy[typeddict-item]
-tune.Tuner(train, param_space={"wandb": {"name": looped}})
-wrapped: dict[str, Any] = {"wandb": {"name": 1}}  # error: mypy[typeddict-item]
-wrapped = {**wrapped, "lr": 0.1}
-tune.Tuner(train, param_space=wrapped)
-
-
-def picked() -> Any:
-    return tune.choice([picked(), 1])  # error: mypy[typeddict-item]
-
-
-tune.Tuner(train, param_space={"wandb": {"name": picked()}})
-
-
-# Key by key, also inside the entry.
-nested: dict[str, Any] = {"lr": 0.1, "wandb": {"project": "mnist"}}
-nested["wandb"]["mode"] = "ofline"  # error: mypy[typeddict-item]
-nested["wandb"]["projct"] = "a"  # error: mypy[typeddict-unknown-key]
-nested["wandb"]["name"] = tune.choice(["a", 1])  # error: mypy[typeddict-item]
-nested["wandb"].update(tags="abc")  # error: mypy[typeddict-item]
-nested["logger_config"] = {}
-nested["logger_config"]["wandb"] = {"group": 1}  # error: mypy[typeddict-item]
-nested["logger_config"]["wandb"]["notes"] = 1  # error: mypy[typeddict-item]
-tune.Tuner(train, param_space=nested)
+# By a declared type.
+def declared(name: str, tags: str | None, seed: int, flags: list[bool], given: Any) -> None:
+    tune.Tuner(train, param_space={"wandb": {"tags": name, "group": seed}})  # error: mypy[typeddict-item, typeddict-item]
+    tune.Tuner(train, param_space={"wandb": {"log_config": f"{given}-{seed}"}})  # error: mypy[typeddict-item]
+    tune.Tuner(train, param_space={"wandb": {"notes": len(flags), "mode": flags}})  # error: mypy[typeddict-item, typeddict-item]
+    tune.Tuner(train, param_space={"wandb": {"projct": name}})  # error: mypy[typeddict-unknown-key]
+    tune.Tuner(train, param_space={"wandb": name})  # error: mypy[typeddict-item]

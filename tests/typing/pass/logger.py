@@ -7,7 +7,7 @@ from ray import tune
 from ray.tune.logger import LoggerCallback
 from typing_extensions import assert_type
 
-from typed_tune_wandb import RunRecord, WandbConfigDict, WandbLogger, WandbSettings
+from typed_tune_wandb import ExperimentRuns, RunRecord, WandbConfigDict, WandbLogger, WandbSettings
 
 
 def train(config: dict[str, Any]) -> None: ...
@@ -24,7 +24,8 @@ callbacks: list[LoggerCallback] = [
 logger = WandbLogger(project="mnist")
 tune.run(train, callbacks=[logger])
 tune.Tuner(train, run_config=tune.RunConfig(callbacks=[logger])).fit()
-assert_type(logger.runs, Mapping[str, RunRecord])
+assert_type(logger.runs, ExperimentRuns)
+runs: Mapping[str, RunRecord] = logger.runs
 for trial_id, record in logger.runs.items():
     assert_type(trial_id, str)
     assert_type(record.url, str | None)

@@ -68,7 +68,7 @@ class Inherited(Search):
 
 
 class Yielding:
-    entry: Any
+    entry: Any = None
 
     def steps(self) -> Iterator[int]:
         self.entry = {"project": "demo", "name": (yield 1)}
@@ -93,7 +93,7 @@ tune.Tuner(train, param_space=untyped(sys.argv))  # type: ignore[no-untyped-call
 # Words in variables, and lists and dicts that nobody adds to.
 mode = "offline"
 tune.Tuner(train, param_space={"wandb": {"mode": mode}})
-other = "disabled" if mode else "online"
+other = "disabled" if sys.argv else "online"
 tune.Tuner(train, param_space={"wandb": {"mode": other}})
 for each in ["online", "offline"]:
     tune.Tuner(train, param_space={"wandb": {"mode": each}})
@@ -210,6 +210,4 @@ class Spoken:
         tune.Tuner(train, param_space={"wandb": {"mode": tune.sample_from(self.mode)}})
 
 
-wrong_tags = "a,b"
-print(wrong_tags)
-tune.Tuner(train, param_space={"wandb": {"tags": wrong_tags}})  # type: ignore[typeddict-item]
+tune.Tuner(train, param_space={"wandb": {"tags": "a,b"}})  # type: ignore[typeddict-item]

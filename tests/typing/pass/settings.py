@@ -8,10 +8,14 @@ from typing_extensions import assert_type
 
 from typed_tune_wandb import (
     Problem,
+    ResolvedSetting,
+    SettingsExplanation,
     WandbConfigDict,
     WandbInitKwargs,
     WandbSettings,
     WandbSettingsError,
+    check_search_space,
+    explain_settings,
 )
 
 settings = WandbSettings(
@@ -65,3 +69,9 @@ try:
 except WandbSettingsError as error:
     assert_type(error.problems, tuple[Problem, ...])
     assert_type(error.problems[0].suggestion, str | None)
+
+explained = explain_settings({"wandb": {"project": "mnist"}}, defaults=settings)
+assert_type(explained, SettingsExplanation)
+assert_type(explained.settings[0], ResolvedSetting)
+assert_type(explained.settings[0].value, str | None)
+assert_type(check_search_space({"wandb": {"project": {"grid_search": ["a", "b"]}}}), list[WandbSettings])

@@ -1,1 +1,0 @@
-"""Programs that the type checkers must pass, and programs that they must fail, each error on its line."""

@@ -1,0 +1,280 @@
+"""One experiment: how each of its trials is recorded, decided and checked before the trial starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import ChainMap
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, cast
+
+from attrs import Factory, define
+from ray.tune.experiment import Trial
+from ray.tune.stopper import Stopper
+
+from typed_tune_wandb._logging import WarnOnce
+from typed_tune_wandb.credentials import Credential, Secret, resolve_api_key
+from typed_tune_wandb.errors import Problem, TypedTuneWandbError, WandbLoginError, WandbSettingsError
+from typed_tune_wandb.experiment import ExperimentRuns
+from typed_tune_wandb.experiment._folder import Folder
+from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
+from typed_tune_wandb.payload import ResultConverter
+from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.settings import (
+    LoggerOptions,
+    WandbConfigDict,
+    WandbInitKwargs,
+    WandbSettings,
+    check_environment,
+    check_with_wandb,
+    effective_mode,
+    find_wandb_entry,
+    has_project_in_environment,
+    local_folder,
+    nested_setting,
+    redact_api_key,
+    resolve_destination,
+)
+from typed_tune_wandb.settings._types import Mode
+from typed_tune_wandb.tune._checks import (
+    check_folder,
+    check_search_values,
+    check_trainable,
+    describe_login_problem,
+)
+from typed_tune_wandb.tune._init_arguments import explicit_run_id, explicit_wandb_settings, init_arguments
+from typed_tune_wandb.tune._inline_key import inline_key_warning
+from typed_tune_wandb.tune._run_config import redactor_of, with_config_file
+from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
+from typed_tune_wandb.tune._saved_code import RECORDER_CODE_SETTINGS, code_settings
+
+logger = logging.getLogger(__name__)
+
+_INLINE_KEY: Final = inline_key_warning(
+    "its searcher's state (basic-variant-state-*.json), which keeps it, and to experiment_state-*.json, which loses it "
+    "when the experiment goes on, and had sent it to the trial"
+)
+
+
+@define
+class TrialState:
+    """How one trial is recorded: decided before it starts, from its own config and the logger's defaults."""
+
+    settings: WandbSettings
+    mode: Mode
+    key: Secret | None
+    key_source: str
+    converter: ResultConverter
+    code: dict[str, str]
+    had_inline_key: bool = False
+    last_config: dict[str, object] = Factory(dict)
+    """What Tune said of the trial with its last result; only what differs from it is sent."""
+
+
+class Session:
+    """What belongs to one experiment, and is never pickled.
+
+    Args:
+        options: The logger's own arguments.
+        defaults: Settings for all trials.
+        overrides: Settings that count more than those of a restored trial.
+        saved: What :meth:`save` gave in an earlier session of the experiment; None if there was none.
+
+    Attributes:
+        recorder: Records the runs.
+        warn: Warns of each key once.
+        trials: The trials that were checked.
+        stoppers: What may end the experiment as the user wants it.
+        folder: The experiment's folder; None before its first trial.
+        progress: Called with a line about what is waited for.
+    """
+
+    def __init__(
+        self,
+        options: LoggerOptions,
+        defaults: WandbSettings,
+        overrides: WandbSettings,
+        saved: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._options, self._defaults, self._overrides = options, defaults, overrides
+        self.recorder = Recorder(image_kwargs=options.image_kwargs, video_kwargs=options.video_kwargs)
+        self.warn = WarnOnce()
+        self.trials: dict[str, TrialState] = {}
+        self.stoppers: list[Stopper] = []
+        self.progress: Callable[[str], None] = logger.info
+        self.folder: Folder | None = None
+        self._staging: Folder | None = None  # Tune copies what is there into the experiment's folder
+        self._restored = saved is not None
+        self._earlier = from_json((saved or {}).get("runs", to_json(Index())))
+        self._experiment = self._earlier.experiment
+        # Ends the ids of the runs; None if an earlier session recorded them under the trials' ids, as 0.1.0 did.
+        self._suffix = new_suffix() if saved is None else saved.get("suffix")
+        self._positions = None if saved is None else _positions(saved)
+        self._trial_of_run: dict[tuple[str | None, str | None], str] = {}
+        # For an earlier trial: looking a trainable up takes milliseconds.
+        self._checked: set[Credential | Path | str] = set()
+
+    @property
+    def runs(self) -> ExperimentRuns:
+        """All runs of the experiment, those of earlier sessions too. A view that follows the changes."""
+        own: Any = self.recorder.runs
+        earlier: Any = self._earlier.runs
+        hidden = {"secret_names": self._defaults.secret_names or (), "excludes": self._defaults.excludes or ()}
+        return ExperimentRuns(ChainMap(own, earlier), self._experiment, self.folder, hidden)
+
+    def save(self) -> dict[str, object]:
+        """Return what a restored experiment goes on with: its runs, with the next step and last iteration of each.
+
+        The runs are written to the experiment's folder as well.
+        """
+        positions = {**(self._positions or {}), **self.recorder.positions}
+        runs = self.runs.to_json()
+        self._write_index(self._staging, runs)
+        return {"positions": positions, "suffix": self._suffix, "runs": runs}
+
+    def find_folder(self, trial: Trial) -> None:
+        """Learn from a trial where the experiment's folder is."""
+        if trial.storage is not None:
+            self._staging = Folder.at(trial.local_experiment_path)
+            self.folder = Folder(trial.storage.storage_filesystem, trial.remote_experiment_path)
+        self._experiment = trial.experiment_dir_name
+        if self._restored and self.folder is not None:
+            with suppress(Exception):  # what Tune saved is older: it has no run's end
+                self._earlier = Index(self._experiment, dict(ExperimentRuns.load_from(self.folder)))
+
+    def save_runs(self) -> None:
+        """Write the runs to the experiment's folder: Tune saves no state after its last trial."""
+        self._write_index(self.folder, self.runs.to_json())
+
+    def _write_index(self, folder: Folder | None, text: str) -> None:
+        if folder is None or not self.runs:
+            return
+        try:
+            folder.write(INDEX_FILE, text)
+        except Exception as error:  # of whatever file system
+            self.warn(INDEX_FILE, f"it cannot be written to {folder.path} ({type(error).__name__}).")
+
+    def open_run(self, trial: Trial, state: TrialState, config: dict[str, object]) -> None:
+        """Open the run of a trial, which goes on where an earlier session of the experiment stopped.
+
+        Args:
+            trial: The trial.
+            state: How it is recorded.
+            config: The run's config.
+        """
+        init, settings = self._init_arguments(trial, state)
+        init["config"] = config
+        restored = self._positions is not None and trial.trial_id not in self.recorder.runs
+        next_step, iteration = (self._positions or {}).pop(trial.trial_id, (0, 0))
+        self.recorder.open(trial.trial_id, init, settings, next_step, recorded_iteration=iteration, restored=restored)
+
+    def state_of(self, trial: Trial) -> TrialState:
+        """Return how a trial is recorded; the first time, everything in its settings is checked."""
+        state = self.trials.get(trial.trial_id)
+        if state is None:
+            try:
+                state = self._new_state(trial)
+            except TypedTuneWandbError:
+                # The experiment ends here: nothing of it is left running.
+                self.recorder.close(self._options.upload_timeout)
+                raise
+            self.trials[trial.trial_id] = state
+        return state
+
+    def _new_state(self, trial: Trial) -> TrialState:
+        if not self.trials:
+            check_environment(os.environ)
+            self.find_folder(trial)
+        if trial.trainable_name not in self._checked:
+            check_trainable(trial)
+            self._checked.add(trial.trainable_name)
+        # First of all: Tune writes the config down even if it has mistakes.
+        had_inline_key = redact_api_key(trial.config)
+        if had_inline_key:
+            self.warn("api_key", _INLINE_KEY)
+            check_search_values(trial)
+        settings = self._settings_of(trial)
+        if problems := check_with_wandb(settings.settings):
+            raise WandbSettingsError(problems, "the settings")
+        credential = resolve_api_key(settings)
+        folder, mode = local_folder(settings), cast("Mode", effective_mode(settings))
+        if mode != "disabled" and folder not in self._checked:
+            check_folder(folder)
+            self._checked.add(folder)
+        if self._options.verify and mode == "online":
+            self._verify_once(settings, credential)
+        self._check_run_is_its_own(settings, trial)
+        converter = ResultConverter(
+            settings.excludes,
+            log_config=settings.log_config,
+            media=self._options.media,
+            warn=self.warn,
+            redactor=redactor_of(settings),
+        )
+        key, code = credential.explicit_key, code_settings(settings)
+        return TrialState(settings, mode, key, credential.source, converter, code, had_inline_key)
+
+    def _check_run_is_its_own(self, settings: WandbSettings, trial: Trial) -> None:
+        """Check that no other trial has the same run.
+
+        Raises:
+            WandbSettingsError: One has.
+        """
+        run = settings.project, self._run_id(settings, trial)
+        other = self._trial_of_run.setdefault(run, trial.trial_id)
+        if other != trial.trial_id:
+            message = (
+                f"the trials {other} and {trial.trial_id} come to the same W&B run: leave id and resume_from (also "
+                "WANDB_RESUME_FROM) out, or vary them."
+            )
+            raise WandbSettingsError([Problem("id", message)])
+
+    def _run_id(self, settings: WandbSettings, trial: Trial) -> str:
+        return explicit_run_id(settings) or default_run_id(trial.trial_id, self._suffix)
+
+    def _verify_once(self, settings: WandbSettings, credential: Credential) -> None:
+        """Ask the server whether it accepts the key, before the first trial with this key trains.
+
+        Raises:
+            WandbLoginError: It does not, or there is no server.
+        """
+        if credential in self._checked:
+            return
+        key = None if credential.explicit_key is None else credential.explicit_key.reveal()
+        answer = self.recorder.check_login(key, nested_setting(settings, "base_url"), progress=self.progress)
+        if answer.problem is not None:
+            url = str(redactor_of(settings).redact("url", answer.url))  # it may hold a password
+            raise WandbLoginError(describe_login_problem(answer.problem, url, credential.source))
+        self._checked.add(credential)
+
+    def _settings_of(self, trial: Trial) -> WandbSettings:
+        found = find_wandb_entry(trial.config)
+        if found is None and self._defaults == WandbSettings() and not has_project_in_environment():
+            found = ("", WandbSettings.from_config(trial.config))  # raises: there are no settings at all
+        source, entry = found or ("", WandbSettings())
+        settings = self._defaults.merged_with(cast("WandbConfigDict", entry), source=source)
+        settings = with_config_file(settings.merged_with(self._overrides))
+        return resolve_destination(settings, default_group=trial.experiment_dir_name)
+
+    def _init_arguments(self, trial: Trial, state: TrialState) -> tuple[WandbInitKwargs, dict[str, object]]:
+        """Return the arguments of ``wandb.init``, without the config, and of ``wandb.Settings`` for a trial's run."""
+        run_id = self._run_id(state.settings, trial)
+        init = init_arguments(state.settings, default_id=run_id, name=str(trial))
+        init["id"] = run_id  # also where the run is rewound
+        init.setdefault("mode", state.mode)  # the program may have told wandb alone
+        init.pop("reinit", None)  # the recorder holds many runs: each is created beside the others
+        given = state.settings.settings
+        settings = dict(given) if isinstance(given, dict) else explicit_wandb_settings(given)
+        if state.code:
+            settings = {**RECORDER_CODE_SETTINGS, **settings, **state.code}
+        if state.key is not None:
+            settings["api_key"] = state.key.reveal()
+        return init, settings
+
+
+def _positions(state: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return the next step and the last iteration of each trial's run in a saved state."""
+    steps = {trial_id: (step, 0) for trial_id, step in state.get("next_steps", {}).items()}  # written by 0.1.0
+    return {**steps, **state.get("positions", {})}
