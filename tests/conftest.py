@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from hypothesis import HealthCheck, settings
 
+from typed_tune_wandb._service import teardown
+from typed_tune_wandb._wandb_internals import forget_service
+
 if TYPE_CHECKING:
     from typed_tune_wandb.recording.client import Recorder
 
 pytest_plugins = ["tests.wandb_server.fixture"]
 
-# A busy machine makes no example wrong.
+# A busy machine makes no example wrong. `-m unit`, which is run after each change, tries fewer of them.
 settings.register_profile("tests", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("tests")
+settings.register_profile("unit", settings.get_profile("tests"), max_examples=15)
 
 # Ray's workers inherit the environment of the process that starts Ray: so it is set before any test runs.
 _HOME = tempfile.mkdtemp(prefix="typed-tune-wandb-tests-")
@@ -73,6 +76,7 @@ MODULE_TIERS: Final = {
     "test_hostile_entries.py": "ray",
     "test_legacy.py": "ray",
     "test_logger.py": "ray",
+    "test_logger_options.py": "ray",
     "test_own_config.py": "ray",
     "test_parity.py": "ray",
     "test_ray_client.py": "ray",
@@ -91,6 +95,10 @@ MODULE_TIERS: Final = {
     "test_wandb_server.py": "online",
 }
 _TESTS: Final = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("unit" if config.option.markexpr == "unit" else "tests")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -128,6 +136,13 @@ def _own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
     for name in ("WANDB_PROJECT_NAME", "WANDB_GROUP_NAME"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_service_of_another_module() -> None:
+    """A wandb-core that another module's tests have killed is not waited for, nor inherited by processes."""
+    teardown()
+    forget_service()
 
 
 @pytest.fixture

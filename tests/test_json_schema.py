@@ -79,7 +79,7 @@ def test_editors_get_descriptions() -> None:
     assert all(described.values())
 
 
-@settings(max_examples=150)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.dictionaries(KEYS, VALUES, max_size=3), st.none() | NESTED)
 def test_what_one_takes_the_other_takes(entry: dict[str, Any], nested: dict[str, Any] | None) -> None:
     """Right and wrong values, under right and wrong keys."""

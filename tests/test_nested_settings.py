@@ -121,7 +121,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=3))
 def test_what_passes_is_taken_by_wandb(nested: dict[str, Any]) -> None:
     """What validation lets pass, wandb takes, or check_with_wandb names it; in neither does a value show."""

@@ -9,10 +9,11 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.experiments import write_experiment, write_runs, write_trial
@@ -160,7 +161,6 @@ def test_only_what_differs_is_an_axis() -> None:
     assert "The first 30 of 40 hyperparameters" in page
 
 
-@settings(max_examples=60)
 @given(st.lists(st.dictionaries(TEXTS, VALUES, max_size=3), max_size=4), st.lists(st.none() | st.floats(-1e308, 1e308)))
 def test_any_config_gives_valid_plots(configs: list[dict[str, Any]], lasts: list[float | None]) -> None:
     """As plotly validates them, and as JSON for a browser."""
@@ -173,7 +173,7 @@ def test_any_config_gives_valid_plots(configs: list[dict[str, Any]], lasts: list
             go.Figure(data=plot["data"], layout=plot["layout"])
 
 
-@settings(max_examples=15)
+@patch("plotly.offline.get_plotlyjs", str)  # 5 MB that no text changes
 @given(TEXTS, VALUES, TEXTS)
 def test_any_text_is_escaped(name: str, value: object, error: str) -> None:
     """Whatever the names are, the page has the same elements."""
