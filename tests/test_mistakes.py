@@ -35,7 +35,7 @@ NOT_OF_INIT = {
 HEAD = """# When a mistake is found
 
 Each cell was seen, not assumed ({versions}). `tests/test_mistakes.py` holds this page against what the type checkers,
-this library's gate and `wandb.init` say today; where a cell needs Tune (Ray's callback, and the last {around} lines),
+this library and `wandb.init` report today; where a cell needs Tune (Ray's callback, and the last {around} lines),
 `python -m benchmarks.mistakes` saw it in a real experiment.
 
 - **editor**: mypy and pyright (standard) both show it in an *annotated* dict (`WandbConfigDict`), in the *builder*
@@ -44,7 +44,7 @@ this library's gate and `wandb.init` say today; where a cell needs Tune (Ray's c
   In a raw dict it ends `tune.run` or `Tuner.fit` **before the first trial** trains.
 - **in the trial**: `wandb.init` raises where it is called, on the worker, one mistake at a time.
 - **too late**: the experiment trains to its end as if all were well, and W&B has not its rows.
-- **never**: nothing is said, ever. **-**: there is no such word, or types cannot tell.
+- **never**: nothing is ever reported. **-**: there is no such option, or types cannot tell.
 
 | mistake | entry or call | editor | typed-tune-wandb | Ray's `WandbLoggerCallback` | `wandb.init` |
 |---|---|---|---|---|---|

@@ -129,7 +129,7 @@ def refused_upload(log: str | Path) -> str | None:
 def is_silent_server(problem: str) -> bool:
     """Tell from the text of an error of ``wandb.Api`` whether the server has given no answer.
 
-    ``tests/test_online.py`` has the test. Where it is not recognized, the key is held for wrong.
+    ``tests/test_online.py`` has the test. Where it is not recognized, the key is reported as wrong.
     """
     return any(text in problem for text in _SILENT_SERVER)
 
@@ -138,7 +138,7 @@ def session_settings() -> object | None:
     """Return wandb's settings in this process if it has loaded them; ``wandb.setup()`` would load them.
 
     Since wandb 0.21 the property ``settings`` would load them, too; in 0.19 it has them from the beginning.
-    ``tests/test_hooks.py`` has the test. Where they are not found, what the program has told wandb does not count.
+    ``tests/test_hooks.py`` has the test. Where they are not found, what the program has set in wandb does not count.
     """
     session = getattr(sys.modules.get("wandb.sdk.wandb_setup"), "_singleton", None)
     name = "settings_if_loaded" if hasattr(type(session), "settings_if_loaded") else "settings"

@@ -113,7 +113,7 @@ def _upload(runs: Mapping[str, RunInfo], timeout_s: float, report: Callable[[int
         if _has_marker(run):
             changed[trial_id] = evolve(run, sync="done", url=url, problem=None)
         else:
-            # Without a page nothing of it is there: the next attempt begins anew.
+            # Without a page nothing of it is there: the next attempt starts from the beginning.
             reason = run.problem or "wandb sync has not uploaded it"
             changed[trial_id] = evolve(
                 run, sync="begun" if url else "none", url=url, problem=reason if url else run.problem

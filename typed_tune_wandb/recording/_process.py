@@ -174,7 +174,7 @@ def _start(theirs: tuple[int, ...], life: int, console: int, cautious: bool) -> 
     environment = without_service(without_run_variables(os.environ))
     # wandb-core is Go: on one core, a row costs it a third less, and training has the others.
     environment.setdefault("GOMAXPROCS", "1")
-    # What wandb prints of each artifact and login is no news: what a user needs to know comes as an event.
+    # Not shown: what a user needs to know of artifacts and logins comes as an event.
     environment["WANDB_SILENT"] = "true"
     options = ",".join([*map(str, (*theirs, console)), str(int(cautious))])
     paths = [path for path in sys.path if path]

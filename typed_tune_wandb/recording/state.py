@@ -262,7 +262,7 @@ class RunTable:
         return time.monotonic() - self._last_opened_s if self._unopened else 0.0
 
     def restart_waits(self) -> None:
-        """Count waits anew: another worker takes over, and has no run open yet."""
+        """Count waits from zero: another worker takes over, and has no run open yet."""
         self._last_opened_s = time.monotonic()
         self._unopened = {trial_id for trial_id, run in self._runs.items() if run.info.live}
         for run in self._runs.values():

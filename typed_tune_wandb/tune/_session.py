@@ -70,7 +70,7 @@ class TrialState:
     code: dict[str, str]
     had_inline_key: bool = False
     last_config: dict[str, object] = Factory(dict)
-    """What Tune said of the trial with its last result; only what differs from it is sent."""
+    """What Tune's last result said of the trial; only differences are sent."""
 
 
 class Session:
@@ -263,7 +263,7 @@ class Session:
         run_id = self._run_id(state.settings, trial)
         init = init_arguments(state.settings, default_id=run_id, name=str(trial))
         init["id"] = run_id  # also where the run is rewound
-        init.setdefault("mode", state.mode)  # the program may have told wandb alone
+        init.setdefault("mode", state.mode)  # the program may have set it in wandb alone
         init.pop("reinit", None)  # the recorder holds many runs: each is created beside the others
         given = state.settings.settings
         settings = dict(given) if isinstance(given, dict) else explicit_wandb_settings(given)

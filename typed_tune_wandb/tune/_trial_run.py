@@ -18,7 +18,7 @@ from typed_tune_wandb._hooks import run_info_hook
 from typed_tune_wandb._launch import hidden_run_variables
 from typed_tune_wandb._logging import WarnOnce
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb._service import end_service, teardown
+from typed_tune_wandb._service import stop_service, teardown
 from typed_tune_wandb._versions import log_newer_versions
 from typed_tune_wandb._wandb_internals import FLUSH_SETTING, forget_service, session_settings
 from typed_tune_wandb.credentials import resolve_api_key
@@ -329,7 +329,7 @@ class TrialRun:
         that service with the worker.
         """
         if self._in_ray and self._ended.is_set():
-            end_service()
+            stop_service()
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define
 
 from typed_tune_wandb._hooks import run_info_hook
-from typed_tune_wandb._service import end_service
+from typed_tune_wandb._service import stop_service
 from typed_tune_wandb._wandb_internals import (
     FLUSH_SETTING,
     constructor_checks_key,
@@ -197,7 +197,7 @@ class WandbBackend:
 
     def stop(self, timeout_s: float) -> bool:
         """End wandb-core."""
-        return end_service(timeout_s)
+        return stop_service(timeout_s)
 
     def open_run(self, command: OpenRun, skip: Callable[[str, str], None]) -> WandbRun:
         """Open a run; offline where the server does not let it be opened."""
