@@ -45,6 +45,7 @@ OF_THE_SDIST = ["tests/test_packaging.py", "tests/test_import.py", "tests/test_s
 # As pip does by itself: Ray starts some hundreds of processes, and where no bytecode is written each compiles anew.
 COMPILE = {"UV_COMPILE_BYTECODE": "1"}
 
+nox.options.sessions = ["tests"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 
