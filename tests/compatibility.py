@@ -177,7 +177,7 @@ def _numbers(text: str) -> list[int]:
 
 
 def main() -> int:
-    """Measure; return 1 if a test did not pass."""
+    """Measure; return 1 if a test did not pass on a Python that has a classifier."""
     parser = argparse.ArgumentParser(description="Measures which releases of Ray and wandb work together.")
     parser.add_argument("folder", type=Path, help="where the virtual environments are kept")
     parser.add_argument("--only", default="", help="a part of the names of what is measured")
@@ -200,7 +200,7 @@ def main() -> int:
         PAGE.write_text(with_row(PAGE.read_text(encoding="utf-8"), row), encoding="utf-8")
         print(name, _line(row.values()), flush=True)
         counts = [_numbers(row[check]) for check in (*CHECKS, UNIT) if row[check] != NOT_RUN]
-        failed = failed or any(passed != run for passed, run in counts)
+        failed = failed or (python not in UNCLASSIFIED and any(passed != run for passed, run in counts))
     return int(failed)
 
 
