@@ -1,6 +1,6 @@
 """What rests on wandb's inside, where wandb has no public name for it.
 
-Each was seen in wandb 0.19.11, 0.21, 0.22, 0.24, 0.28 and 0.31, unless its docstring says that they differ.
+Each was seen in wandb 0.19.11, 0.21, 0.22, 0.24, 0.26, 0.28, 0.30 and 0.31, unless its docstring says that they differ.
 ``tests/test_wandb_internals.py`` has a test of each, unless another file is named, which fails with the first wandb in
 which it is different; ``docs/compatibility.md`` has how it went with which release. Each docstring says what that would
 cost. Importing this module does not import wandb.

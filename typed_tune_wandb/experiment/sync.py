@@ -16,6 +16,7 @@ from typing import IO, Final
 
 from attrs import evolve
 
+from typed_tune_wandb._wandb_internals import without_service
 from typed_tune_wandb.experiment.runs import ExperimentRuns
 from typed_tune_wandb.recording._run_file import read_run
 from typed_tune_wandb.recording.client import Recorder
@@ -134,7 +135,8 @@ def _run_wandb_sync(
     arguments: list[str], runs: list[RunInfo], timeout_s: float, report: Callable[[int], None]
 ) -> dict[str, str]:
     """Run ``wandb sync`` until it ends, or no further run is uploaded in time; give run id → page."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("WANDB_MODE", "WANDB_SERVICE")}
+    environment = without_service(os.environ)
+    environment.pop("WANDB_MODE", None)
     environment["WANDB_SILENT"] = "false"  # the pages are in its output
     # It writes its own log below the current folder.
     with tempfile.TemporaryDirectory(prefix="wandb-sync-") as folder, Path(folder, "output").open("w+") as output:
