@@ -12,7 +12,7 @@ from mypy.options import Options
 
 from tests.support import checkers, programs
 from tests.support.mistakes import MISTAKES
-from typed_tune_wandb._mypy import tree
+from mypy.server.subexpr import get_subexpressions
 
 PROGRAMS = Path(__file__).parent / "typing"
 
@@ -140,7 +140,7 @@ def test_every_name_of_a_file_is_seen() -> None:
     options = Options()
     options.python_version, options.preserve_asts, options.incremental = (3, 12), True, False
     done = build.build([build.BuildSource("places.py", "places", EVERY_PLACE)], options)
-    found = {node.name for node, _ in tree.walk(done.files["places"]) if isinstance(node, nodes.NameExpr)}
+    found = {node.name for node in get_subexpressions(done.files["places"]) if isinstance(node, nodes.NameExpr)}
     assert {*re.findall(r"\bn\d+\b", EVERY_PLACE)} == {name for name in found if re.fullmatch(r"n\d+", name)}
 
 

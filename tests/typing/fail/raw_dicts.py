@@ -131,16 +131,16 @@ tune.Tuner(train, param_space=added)
 
 
 # Made by a function of the file.
-def space(lr: float) -> dict[str, Any]:
+def made_of(lr: float) -> dict[str, Any]:
     """One display, whatever is given."""
     tune.run(train, config={"lr": lr, "wandb": None})  # error: mypy[typeddict-item]
     return {"wandb": {"tags": "abc", "projct": lr}}  # error: mypy[typeddict-item, typeddict-unknown-key]
 
 
-made = space(0.1)
+made = made_of(0.1)
 made["wandb"]["notes"] = "a"
 tune.Tuner(train, param_space=made)
-tune.Tuner(train, param_space={**space(0.1), "lr": 0.1})
+tune.Tuner(train, param_space={**made_of(0.1), "lr": 0.1})
 
 
 # By a declared type.
