@@ -1,8 +1,8 @@
 """A mypy plugin that checks the W&B entry of a raw config, without an annotation.
 
-Switched on by ``plugins = typed_tune_wandb.mypy_plugin``. docs/typing.md says what it finds, and how to find
-the rest by annotations. It was run with mypy 1.15 to 2.4: mypy has no stable interface for plugins, and beyond the documented hooks
-this one reads the tree of the checked file.
+Switched on by ``plugins = typed_tune_wandb.mypy_plugin``. docs/typing.md says what it finds, and how an annotation
+finds the rest. mypy has no stable interface for plugins: beyond the documented hooks, this one reads the tree of the
+checked file. It was run with mypy 1.15 to 2.4.
 """
 
 from __future__ import annotations

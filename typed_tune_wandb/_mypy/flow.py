@@ -112,7 +112,10 @@ class FileFlow:
         self._pending.add(value)
         resolved = display = displays.as_display(value)
         if isinstance(display, DictExpr):
-            resolved = self._merge(display.items, display, known)
+            merged = self._merge(display.items, display, known)
+            # An object that is not known may have a ``|`` of its own.
+            is_certain = not isinstance(value, nodes.OpExpr) or all(key for key, _ in merged.items)
+            resolved = merged if is_certain else value
         elif isinstance(display, displays.SEQUENCES):
             resolved = type(display)([self._resolve(item, known) for item in display.items])
             resolved.set_line(display)

@@ -118,7 +118,7 @@ base: dict[str, Any] = {"lr": 0.1}
 tune.Tuner(train, param_space={**base, "wandb": {"tgas": ["a"]}})  # error: mypy[typeddict-unknown-key]
 tune.Tuner(train, param_space=dict(base, logger_config=dict(wandb=dict(tags="abc"))))  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space={"wandb": {**WandbSettings().to_config(), "group": 1}})  # error: mypy[typeddict-item]
-tune.Tuner(train, param_space={"wandb": WandbSettings(project="mnist").to_config() | {"projct": "a"}})  # error: mypy[typeddict-unknown-key]
+tune.Tuner(train, param_space={"wandb": dict(WandbSettings(project="mnist").to_config(), projct="a")})  # error: mypy[typeddict-unknown-key]
 tune.Tuner(train, param_space={"wandb": {"name": 1, "name": "a", "notes": "a", "notes": 1}})  # error: mypy[typeddict-item]
 grown: dict[str, Any] = {"lr": 0.1, "wandb": {"group": 1}}
 grown["wandb"] = {"group": 2}
