@@ -121,7 +121,7 @@ _BLOCKS: Final = [
     *["if flag(0):\n BODY", "if flag(1):\n BODY\nelse:\n BODY", "for each in give(['tags', 'mode']):\n BODY"],
     *[
         "while flag(2):\n BODY",
-        "for each in 'ab':\n config = CONFIG\n [next(each) if hasattr(each, 'send') else each() for each in late]\n BODY",
+        "for each in 'ab':\n config = CONFIG\n [next(x) if hasattr(x, 'send') else x() for x in late]\n BODY",
         "try:\n BODY\n give({})['none']\nexcept KeyError:\n BODY",
         "try:\n BODY\nfinally:\n BODY",
     ],

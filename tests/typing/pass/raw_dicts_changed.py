@@ -300,7 +300,7 @@ def named_again(config: dict[str, Any], entry: Any = 3) -> None:
 
 
 def by_the_module() -> None:
-    sys.modules[__name__].by_name["wandb"] = RIGHT  # type: ignore[attr-defined]
+    sys.modules[__name__].by_name["wandb"] = RIGHT
 
 
 def wrapped(function: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
