@@ -77,6 +77,14 @@ class FileFlow:
                 isinstance(line, (nodes.FuncBase, nodes.Decorator)) and not line.info
             ):
                 self._bound_otherwise[line.name].append(line)
+            if isinstance(line, FuncDef):
+                self._changes.update(argument.variable for argument in line.arguments)
+            inner = [*_lines_in(line)]
+            for part in inner:
+                self._note_lines(part, {} if isinstance(line, FuncDef) else known)
+            if not inner:
+                now = takewhile(lambda each: not isinstance(each, _DEFERRED), get_subexpressions(line))
+                self._known_at.update(dict.fromkeys(now, known))
             target, value = displays.change_by(line)
             if value and isinstance(target, NameExpr) and isinstance(target.node, nodes.Var) and not target.node.info:
                 is_binding = isinstance(line, nodes.AssignmentStmt) and line.rvalue is value
@@ -86,12 +94,6 @@ class FileFlow:
                 self._understood[target.node].append(None)
                 if not isinstance(value, NameExpr):  # which would be one more name of the same object
                     self._note_names(value, target.node)
-            inner = [*_lines_in(line)]
-            for part in inner:
-                self._note_lines(part, {} if isinstance(line, FuncDef) else known)
-            if not inner:
-                now = takewhile(lambda each: not isinstance(each, _DEFERRED), get_subexpressions(line))
-                self._known_at.update(dict.fromkeys(now, known))
 
     def _is_followed(self, node: SymbolNode) -> bool:
         if node not in self._followed:

@@ -283,6 +283,13 @@ def copied() -> None:
     tune.run(train, config=space)
 
 
+def parameters(config: dict[str, Any], entry: dict[str, Any]) -> None:
+    space = {"wandb": entry}
+    entry = {"projct": 1}
+    tune.run(train, config=space)
+    config = {"wandb": {"projct": 1}, "tuner": tune.Tuner(train, param_space=config).fit()}
+
+
 def named_again(config: dict[str, Any], entry: Any = 3) -> None:
     for config in [{"wandb": RIGHT}]:  # the case
         tune.run(train, config=config)
@@ -312,13 +319,7 @@ def decorated() -> dict[str, Any]:
     return {"wandb": {"projct": 1}}
 
 
-def bound_again() -> dict[str, Any]:
-    return {"wandb": {"projct": 1}}
-
-
-bound_again = wrapped(bound_again)
 tune.run(train, config=decorated())
-tune.run(train, config=bound_again())
 by_name: dict[str, Any] = {"wandb": {"projct": 1}}
 by_the_module()
 tune.run(train, config=by_name)
