@@ -104,7 +104,7 @@ _LINES: Final = [
     *["for mode in ['online']: pass", "fixed = config.update; fixed(wandb=ENTRY)", "name += 'b'"],
     *["with contextlib.suppress(KeyError): entry['project'] = give({})['none']", "from outcomes import config"],
     *[
-        "[entry := ENTRY for _ in 'a']",
+        "[(entry := ENTRY)]",
         "entry = Mending()",
         "config, *rest = [CONFIG, CONFIG]",
         "give(config.update)()",

@@ -20,6 +20,8 @@ from mypy.traverser import all_return_statements
 from typed_tune_wandb._mypy import displays
 
 _REFLECTION: Final = {"sys.modules", *(f"builtins.{name}" for name in ("eval", "exec", "globals", "locals", "vars"))}
+_SIMPLE: Final = (nodes.AssignmentStmt, nodes.ExpressionStmt, nodes.ReturnStmt)
+_PARTS: Final = ("body", "bodies", "defs", "else_body", "finally_body", "func", "handlers", "impl", "items")
 _DEFERRED: Final = (nodes.LambdaExpr, nodes.GeneratorExpr)
 
 Known: TypeAlias = dict[SymbolNode, tuple[Expression, ...]]
@@ -38,6 +40,7 @@ class FileFlow:
         self._understood: dict[SymbolNode, list[SymbolNode | None]] = defaultdict(list)
         self._changes: Counter[SymbolNode] = Counter()
         self._bound_otherwise: dict[str, list[nodes.Node]] = defaultdict(list)
+        self._calls: set[Expression] = set()
         self._known_at: dict[Expression, Known] = {}
         self._followed: dict[SymbolNode, bool] = {}
         self._pending: set[Expression] = set()
@@ -60,7 +63,10 @@ class FileFlow:
 
     def _note_call(self, call: CallExpr) -> None:
         config = displays.config_in(call)
-        for value in [config] if config else call.args if displays.called(call) == "builtins.print" else ():
+        if config:
+            self._calls.add(call)
+            self._note_names(config, None)
+        for value in call.args if displays.called(call) == "builtins.print" else ():
             self._note_names(value, None)
         if isinstance(call.callee, NameExpr) and isinstance(call.callee.node, FuncDef):
             self._understood[call.callee.node].append(None)
@@ -82,8 +88,9 @@ class FileFlow:
             inner = [*_lines_in(line)]
             for part in inner:
                 self._note_lines(part, {} if isinstance(line, FuncDef) else known)
-            if not inner:
-                now = takewhile(lambda each: not isinstance(each, _DEFERRED), get_subexpressions(line))
+            expressions = [] if inner else get_subexpressions(line)
+            if not self._calls.isdisjoint(expressions):
+                now = takewhile(lambda each: not isinstance(each, _DEFERRED), expressions)
                 self._known_at.update(dict.fromkeys(now, known))
             target, value = displays.change_by(line)
             if value and isinstance(target, NameExpr) and isinstance(target.node, nodes.Var) and not target.node.info:
@@ -165,7 +172,7 @@ class FileFlow:
 
 def _lines_in(line: Statement) -> Iterator[list[Statement]]:
     """Yield the lines of each block in a statement."""
-    for name in ("body", "bodies", "defs", "else_body", "finally_body", "func", "handlers", "impl", "items"):
+    for name in () if isinstance(line, _SIMPLE) else _PARTS:
         held = getattr(line, name, None)
         for part in held if isinstance(held, list) else [held]:
             if isinstance(part, (Block, Statement)):

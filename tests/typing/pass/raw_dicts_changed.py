@@ -210,8 +210,8 @@ def deferred() -> None:
         config: dict[str, Any] = {"wandb": RIGHT}
         for each in made:
             each()
-        for each in drawn:
-            next(each)
+        for later in drawn:
+            next(later)
         if number:
             break
         config["wandb"] = {"projct": 1}
