@@ -75,7 +75,7 @@ def test_editors_get_descriptions() -> None:
     """Each key has one; the field's own."""
     described = {key: schema.get("description") for key, schema in SCHEMA["properties"].items()}
     assert "The documented page's name for id." == described["run_id"]
-    assert 'The kind of run: "train", "eval"...' == described["job_type"]
+    assert 'The kind of run: "train", "eval"..., or a template.' == described["job_type"]
     assert all(described.values())
 
 

@@ -120,7 +120,7 @@ class WandbSettings:
     """The run's group, or a template: ``"{experiment}/{config[model]}"``. Default: ``WANDB_RUN_GROUP``, then
     ``WANDB_GROUP_NAME``, then the experiment's name."""
     job_type: str | None = None
-    """The kind of run: ``"train"``, ``"eval"``... Or a template."""
+    """The kind of run: ``"train"``, ``"eval"``..., or a template."""
     mode: Mode | None = None
     """``"online"`` (default), ``"offline"``, ``"disabled"`` or ``"shared"``. Or set ``WANDB_MODE``."""
     force: bool | None = None

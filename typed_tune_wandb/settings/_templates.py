@@ -41,7 +41,7 @@ class TemplateValues:
 
     Attributes:
         names: ``trainable``, ``experiment``, ``trial_id`` and ``trial_name``, as far as they are known.
-        config: The trial's config as it is recorded: without the W&B entry, secrets redacted.
+        config: The run's config as it is recorded: without the W&B entry, secrets redacted.
     """
 
     names: Mapping[str, str | None]
@@ -71,11 +71,6 @@ def is_template(text: str | None) -> bool:
     return text is not None and "{" in text
 
 
-def reads_config(text: str) -> bool:
-    """Return whether a valid template reads the config, which may change while a trial runs."""
-    return is_template(text) and any(part.steps for part in _parts(text))
-
-
 def as_literal(text: str) -> str:
     """Return the template that becomes a text itself.
 
@@ -103,8 +98,13 @@ def check_templates(entry: Mapping[str, object]) -> Iterator[Problem]:
                     yield Problem(path, message, suggestion)
 
 
-def fill(template: str, values: TemplateValues) -> str:
+def fill(template: str, values: TemplateValues, secret: str | None = None) -> str:
     """Return the text that a valid template stands for, in one line.
+
+    Args:
+        template: A template without mistakes.
+        values: What its fields stand for.
+        secret: A text that no value may have in it, such as the API key.
 
     Raises:
         UnfilledError: A field has no value, or one that may not be shown, or its format does not suit it.
@@ -116,19 +116,20 @@ def fill(template: str, values: TemplateValues) -> str:
     """
     filled = ""
     for part in _parts(template):
-        filled += part.text if part.field is None else part.text + _shown(part, values)
+        filled += part.text if part.field is None else part.text + _shown(part, values, secret)
     if not filled.strip():
         raise UnfilledError("the text is empty.")
     return filled
 
 
-def _shown(part: _Part, values: TemplateValues) -> str:
+def _shown(part: _Part, values: TemplateValues, secret: str | None) -> str:
     name = _field_name(part.field or "")
     value = _item(values.config, part.steps, name) if part.steps else values.names.get(str(part.field))
     if value is None and not part.steps:
         raise UnfilledError(f"{name} is not known here.")
-    if _MASK.search(str(value)):
-        raise UnfilledError(f"{name} is redacted.")
+    whole = str(value)
+    if _MASK.search(whole) or (secret and secret in whole):
+        raise UnfilledError(f"{name} is a secret.")
     try:
         text = format(value, part.spec)
     except (ValueError, TypeError, OverflowError):
@@ -146,7 +147,7 @@ def _item(config: object, steps: tuple[str, ...], name: str) -> object:
             elif isinstance(config, list) and re.fullmatch("[0-9]{1,9}", key) and int(key) < len(config):
                 config = config[int(key)]
             else:
-                raise UnfilledError(f"{name} is not in the trial's config.")
+                raise UnfilledError(f"{name} is not in the run's config.")
     return config
 
 

@@ -22,6 +22,7 @@ from typing_extensions import ParamSpec, Unpack
 from typed_tune_wandb._secret import Secret
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.settings import RunOverrides, WandbSettings, find_wandb_entry, strip_wandb_entry
+from typed_tune_wandb.settings._templates import as_literal
 from typed_tune_wandb.settings._types import StrPath
 from typed_tune_wandb.settings._wording import type_name
 from typed_tune_wandb.tune._trial_run import (
@@ -374,7 +375,7 @@ def setup_wandb(
         suffix = f"-rank-{context.rank}"
         # A worker of Ray Train V2 knows no trial: what W&B has started is one run, which the ranks share between them.
         own_id = chosen.id or context.default_run_id() or os.environ.get("WANDB_RUN_ID")
-        names = {"id": own_id, "name": chosen.name or context.name}
+        names = {"id": own_id, "name": chosen.name or (context.name and as_literal(context.name))}
         chosen = chosen.merged_with({key: f"{name}{suffix}" for key, name in names.items() if name})
     elif context.rank:
         chosen, context = WandbSettings(mode="disabled"), TrialContext()
