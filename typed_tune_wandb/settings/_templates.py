@@ -232,5 +232,9 @@ def _can_format(value: object, spec: str) -> bool:
 
 def _field_name(field: str) -> str:
     """Return a field as a message may show it."""
-    keys = [key if all(key_name(step) == step for step in key.split("/")) else "..." for key in _STEP.findall(field)]
+    keys = [key if all(map(_is_shown, key.split("/"))) else "..." for key in _STEP.findall(field)]
     return field.partition("[")[0] + "".join(f"[{key}]" for key in keys)
+
+
+def _is_shown(step: str) -> bool:
+    return key_name(step) == step or re.fullmatch("[0-9]{1,4}", step) is not None
