@@ -222,7 +222,8 @@ def wandb_mixin(trainable: object) -> object:
     The name and group are the trial's name and the experiment's name, and the id is the trial's id with eight digits
     after it that tell experiments apart, unless the entry has its own. A retry and a restored experiment go on in the
     same run. The run's config is the trial's config. Of the entry's options, ``log_config`` has no effect here, and
-    ``excludes`` applies to the config alone: what the trial logs is recorded as it is.
+    ``excludes`` applies to the config alone and ``metrics`` to nothing: what the trial logs is recorded as it is. In a
+    template, ``{trainable}`` is what Tune's name of the trial begins with; a ``trial_name_creator`` takes it away.
 
     The entry is checked, and project and login are found, on the driver, before the trial starts; the login is handed
     to the trial's process on whatever node, never as text in the config. Where the driver finds none, the node's own
