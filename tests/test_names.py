@@ -14,6 +14,7 @@ from ray.tune.schedulers import PopulationBasedTraining
 from tests.support.offline import OfflineRun, read_runs
 from tests.support.trainables import Checkpointed
 from typed_tune_wandb import WandbLogger, WandbSettings, WandbTrainableMixin, setup_wandb, wandb_mixin
+from typed_tune_wandb.recording._run_file import read_run
 
 pytestmark = pytest.mark.usefixtures("small_ray")
 TEMPLATES: dict[str, Any] = {
@@ -93,7 +94,7 @@ def test_each_way_in(way: Any, tmp_path: Path) -> None:
         # Tune's ids of trials have an underscore: the id of a run begins with them.
         assert f"{name}-lr{lr:.0e}-{run.id.rpartition('-')[0]}" == run.display_name
         assert ("exp/resnet", "resnet", ["fixed", f"lr:{lr}"]) == (run.group, run.job_type, run.tags)
-        assert "epoch" == run.metrics["*"]
+        assert "epoch" == run.metrics["*"] == read_run(run.files[0]).step_metric  # for ``typed-tune-wandb sync``
         assert lr in run.rows("loss")
 
 

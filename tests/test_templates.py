@@ -179,7 +179,7 @@ def test_a_group_of_the_environment_or_an_experiment_is_no_template(
 def test_what_cannot_be_filled(template: str, reason: str) -> None:
     """One warning for each field, without a value; Tune's own name and group count, and a tag is left out."""
     config = {**CONFIG, "excluded": 1}
-    fields = {"name": template, "group": template, "job_type": template, "tags": ["a", template]}
+    fields: dict[str, Any] = {"name": template, "group": template, "job_type": template, "tags": ["a", template]}
     arguments, warned = filled(config, key=KEY, secret_names=["badge"], excludes=["excluded"], **fields)
     assert {"name": None, "group": "exp", "job_type": None, "tags": ["a"]} == arguments
     # The same template again is not tried again.

@@ -48,8 +48,8 @@ class WandbLogger(LoggerCallback):
     A trial's settings are the logger's, overridden field by field by the entry ``config["wandb"]`` of the trial (also
     in RLlib's ``logger_config``). What neither names is Tune's: the run's name is the trial's name, its group the
     experiment's name, its config the trial's config without the W&B entry, and its id the trial's id with eight
-    hexadecimal digits after it, which are the experiment's. A restored experiment goes on in the same runs. Names may be
-    templates: see :class:`WandbSettings`.
+    hexadecimal digits after it, which are the experiment's. A restored experiment goes on in the same runs. Names
+    may be templates: see :class:`WandbSettings`.
 
     A mistake in them ends the experiment before a trial has trained. After that, nothing that W&B does holds up or ends
     the training, unless ``on_error="raise"``.
