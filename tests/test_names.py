@@ -259,3 +259,4 @@ def test_a_plain_script(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
     disabled = setup_wandb({"lr": 0.1}, project="p", mode="disabled", name="{config[lr]}", step_metric="epoch")
     disabled.log({"loss": 1})
     disabled.finish()
+    wandb.teardown()
