@@ -11,7 +11,7 @@ import wandb
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from tests.support.offline import OfflineRun, read_runs
+from tests.support.offline import OfflineRun, read_file, read_runs
 from tests.support.trainables import Checkpointed
 from typed_tune_wandb import WandbLogger, WandbSettings, WandbTrainableMixin, setup_wandb, wandb_mixin
 from typed_tune_wandb.recording._run_file import read_run
@@ -158,7 +158,11 @@ def test_a_run_keeps_its_name_where_its_config_changes(mixin: bool, tmp_path: Pa
         param_space={"lr": tune.grid_search(rates), **({"wandb": fields} if mixin else {})},
         tune_config=tune.TuneConfig(
             scheduler=PopulationBasedTraining(
-                time_attr="training_iteration", perturbation_interval=2, hyperparam_mutations={"lr": [0.1, 1.0, 10.0]}
+                time_attr="training_iteration",
+                perturbation_interval=2,
+                hyperparam_mutations={"lr": rates},
+                custom_explore_fn=lambda config: {**config, "lr": 5.0},
+                synch=True,
             ),
             metric="score",
             mode="max",
@@ -177,7 +181,18 @@ def test_a_run_keeps_its_name_where_its_config_changes(mixin: bool, tmp_path: Pa
     assert [(f"lr{lr}", str(lr), [str(lr)]) for lr in rates] == sorted(
         (run.display_name, run.group, run.tags) for run in runs.values()
     )
-    assert rates != sorted(run.config["lr"] for run in runs.values())
+    configs = []
+    for path in (path for run in runs.values() for path in run.files):
+        (opened,) = read_one(path).values()
+        configs.append(opened.config["lr"])
+    assert 5.0 in configs
+
+
+def read_one(path: Path) -> dict[str, OfflineRun]:
+    """The run in one file: a mixin opens another one with each process."""
+    found: dict[str, OfflineRun] = {}
+    read_file(path, found)
+    return found
 
 
 class Broken(Checkpointed):
