@@ -78,6 +78,7 @@ MODULE_TIERS: Final = {
     "test_logger.py": "ray",
     "test_logger_options.py": "ray",
     "test_own_config.py": "ray",
+    "test_names.py": "ray",
     "test_parity.py": "ray",
     "test_ray_client.py": "ray",
     "test_redaction_options.py": "ray",

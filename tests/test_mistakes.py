@@ -26,9 +26,10 @@ IMPORTS = (
     "from typed_tune_wandb import WandbConfigDict, WandbLogger, WandbSettings\n"
 )
 # Words of this library that Ray's callback has not, or with another meaning; and words that wandb.init has not.
-NOT_OF_RAY = {"upload_checkpoints", "mask_secrets", "secret_names", "public_names"}
+NOT_OF_RAY = {"upload_checkpoints", "mask_secrets", "secret_names", "public_names", "metrics", "step_metric"}
 NOT_OF_INIT = {
     *("upload_checkpoints", "upload_checkpoint", "api_key", "api_key_file", "excludes", "log_config", "run_id"),
+    *("metrics", "step_metric"),
     *("run_name", "mask_secrets", "secret_names", "public_names"),
 }
 

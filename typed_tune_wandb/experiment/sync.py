@@ -190,7 +190,7 @@ def _resume(runs: Mapping[str, RunInfo], timeout_s: float, progress: Callable[[s
             init = {**recorded.init, "id": run.id, "name": run.name, "dir": folder, "mode": "online", "resume": "allow"}
             if run.project:
                 init["project"] = run.project
-            recorder.resume_upload(run, init, _end_of(run))
+            recorder.resume_upload(run, init, _end_of(run), recorded.step_metric)
         recorder.close(timeout_s, progress)
     changed = {}
     for trial_id, run in runs.items():

@@ -52,6 +52,7 @@ class OpenRun:
         earlier_files: Local files of workers that died over this run. Which of the rows that follow are in them, or on
             the server, the new worker has to find out.
         restored: Whether an earlier session may have recorded rows of this run.
+        step_metric: The metric that all others are drawn over; ``training_iteration`` if it is empty.
     """
 
     trial_id: str
@@ -64,6 +65,7 @@ class OpenRun:
     handled: int = 0
     earlier_files: tuple[str, ...] = ()
     restored: bool = False
+    step_metric: str = ""
 
 
 @frozen

@@ -155,6 +155,7 @@ class Recorder:
         *,
         recorded_iteration: int = 0,
         restored: bool = False,
+        step_metric: str | None = None,
     ) -> None:
         """Open the run of a trial.
 
@@ -167,6 +168,7 @@ class Recorder:
                 recorded again.
             restored: Whether an earlier session may have recorded more than is known here. Then both numbers are raised
                 to what the server and the local files have.
+            step_metric: The metric that all others are drawn over; ``training_iteration`` if it is None.
         """
         self.start()
         run_id = str(init.get("id", trial_id))
@@ -179,21 +181,24 @@ class Recorder:
                 self._lose(trial_id, self._supervisor.fatal_error)
                 return
             numbers = position.next_step, recorded_iteration
-            self._send_opening(OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored), init, settings)
+            opening = OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored, step_metric=step_metric or "")
+            self._send_opening(opening, init, settings)
 
-    def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState) -> None:
+    def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState, step_metric: str = "") -> None:
         """Upload what the server does not have of the rows in a run's local files, and end the run.
 
         Args:
             run: The run, which has ended.
             init: Arguments of ``wandb.init``.
             end: How it ended.
+            step_metric: As the files have it.
         """
         self.start()
         with self._changed:
-            opening = RunInfo(run.trial_id, run.id, run.name, project=run.project, entity=run.entity)
-            generation = self._table.open(opening)
-            self._send_opening(OpenRun(run.trial_id, generation, {}, {}, earlier_files=run.paths), init, {})
+            info = RunInfo(run.trial_id, run.id, run.name, project=run.project, entity=run.entity)
+            generation = self._table.open(info)
+            opening = OpenRun(run.trial_id, generation, {}, {}, earlier_files=run.paths, step_metric=step_metric)
+            self._send_opening(opening, init, {})
         self.finish(run.trial_id, end)
 
     def update_config(self, trial_id: str, config: Mapping[str, object]) -> None:

@@ -78,6 +78,8 @@ class _IntegrationOptions(TypedDict, total=False):
     """The other keys that this library reads itself, and the documented page's names for ``id`` and ``name``."""
 
     excludes: list[str] | tuple[str, ...] | None
+    metrics: list[str] | tuple[str, ...] | None
+    step_metric: str | None
     log_config: bool | None
     mask_secrets: bool | None
     secret_names: list[str] | tuple[str, ...] | None
@@ -122,6 +124,8 @@ INTEGRATION_KEYS: Final = (
     "api_key",
     "api_key_file",
     "excludes",
+    "metrics",
+    "step_metric",
     "log_config",
     "mask_secrets",
     "secret_names",

@@ -46,6 +46,7 @@ from typed_tune_wandb.tune._checks import (
 )
 from typed_tune_wandb.tune._init_arguments import explicit_run_id, explicit_wandb_settings, init_arguments
 from typed_tune_wandb.tune._inline_key import inline_key_warning
+from typed_tune_wandb.tune._names import KeptNames, NameFiller, TrialNames
 from typed_tune_wandb.tune._run_config import redactor_of, with_config_file
 from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
 from typed_tune_wandb.tune._saved_code import RECORDER_CODE_SETTINGS, code_settings
@@ -68,9 +69,16 @@ class TrialState:
     key_source: str
     converter: ResultConverter
     code: dict[str, str]
+    names: dict[str, object]
+    """What the templates in the settings have become."""
     had_inline_key: bool = False
     last_config: dict[str, object] = Factory(dict)
     """What Tune's last result said of the trial; only differences are sent."""
+
+    @property
+    def common_group(self) -> str | None:
+        """The group of all runs; None where a template gives each its own."""
+        return None if "group" in self.names else self.settings.group
 
 
 class Session:
@@ -112,6 +120,8 @@ class Session:
         # Ends the ids of the runs; None if an earlier session recorded them under the trials' ids, as 0.1.0 did.
         self._suffix = new_suffix() if saved is None else saved.get("suffix")
         self._positions = None if saved is None else _positions(saved)
+        # Trial id → what templates became: it stays where the config changes, under PBT or in a later session.
+        self._names: dict[str, KeptNames] = dict((saved or {}).get("names", {}))
         self._trial_of_run: dict[tuple[str | None, str | None], str] = {}
         # For an earlier trial: looking a trainable up takes milliseconds.
         self._checked: set[Credential | Path | str] = set()
@@ -132,7 +142,7 @@ class Session:
         positions = {**(self._positions or {}), **self.recorder.positions}
         runs = self.runs.to_json()
         self._write_index(self._staging, runs)
-        return {"positions": positions, "suffix": self._suffix, "runs": runs}
+        return {"positions": positions, "suffix": self._suffix, "runs": runs, "names": self._names}
 
     def find_folder(self, trial: Trial) -> None:
         """Learn from a trial where the experiment's folder is."""
@@ -168,7 +178,12 @@ class Session:
         init["config"] = config
         restored = self._positions is not None and trial.trial_id not in self.recorder.runs
         next_step, iteration = (self._positions or {}).pop(trial.trial_id, (0, 0))
-        self.recorder.open(trial.trial_id, init, settings, next_step, recorded_iteration=iteration, restored=restored)
+        self.recorder.open(
+            *(trial.trial_id, init, settings, next_step),
+            recorded_iteration=iteration,
+            restored=restored,
+            step_metric=state.settings.step_metric,
+        )
 
     def state_of(self, trial: Trial) -> TrialState:
         """Return how a trial is recorded; the first time, everything in its settings is checked."""
@@ -208,13 +223,25 @@ class Session:
         self._check_run_is_its_own(settings, trial)
         converter = ResultConverter(
             settings.excludes,
+            metrics=settings.metrics,
+            step_metric=settings.step_metric,
             log_config=settings.log_config,
             media=self._options.media,
             warn=self.warn,
             redactor=redactor_of(settings),
         )
         key, code = credential.explicit_key, code_settings(settings)
-        return TrialState(settings, mode, key, credential.source, converter, code, had_inline_key)
+        names = self._fill_names(trial, settings, credential)
+        return TrialState(settings, mode, key, credential.source, converter, code, names, had_inline_key)
+
+    def _fill_names(self, trial: Trial, settings: WandbSettings, credential: Credential) -> dict[str, object]:
+        names = TrialNames(trial.trainable_name, trial.experiment_dir_name, trial.trial_id, str(trial))
+        key = None if credential.secret is None else credential.secret.reveal()
+        kept = self._names.get(trial.trial_id, {})
+        filled = NameFiller(settings, names, trial.config, self.warn, key, kept).arguments()
+        if kept:
+            self._names[trial.trial_id] = kept
+        return filled
 
     def _check_run_is_its_own(self, settings: WandbSettings, trial: Trial) -> None:
         """Check that no other trial has the same run.
@@ -261,7 +288,7 @@ class Session:
     def _init_arguments(self, trial: Trial, state: TrialState) -> tuple[WandbInitKwargs, dict[str, object]]:
         """Return the arguments of ``wandb.init``, without the config, and of ``wandb.Settings`` for a trial's run."""
         run_id = self._run_id(state.settings, trial)
-        init = init_arguments(state.settings, default_id=run_id, name=str(trial))
+        init = init_arguments(state.settings, default_id=run_id, name=str(trial), filled=state.names)
         init["id"] = run_id  # also where the run is rewound
         init.setdefault("mode", state.mode)  # the program may have set it in wandb alone
         init.pop("reinit", None)  # the recorder holds many runs: each is created beside the others

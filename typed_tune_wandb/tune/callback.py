@@ -26,10 +26,10 @@ from typed_tune_wandb.settings import (
     WandbSettings,
     local_folder,
     redact_api_key,
-    shorten,
     validate_logger_arguments,
 )
 from typed_tune_wandb.tune._console import Console
+from typed_tune_wandb.tune._names import artifact_name
 from typed_tune_wandb.tune._restore import override_on_restore
 from typed_tune_wandb.tune._run_config import run_config
 from typed_tune_wandb.tune._session import Session
@@ -48,7 +48,8 @@ class WandbLogger(LoggerCallback):
     A trial's settings are the logger's, overridden field by field by the entry ``config["wandb"]`` of the trial (also
     in RLlib's ``logger_config``). What neither names is Tune's: the run's name is the trial's name, its group the
     experiment's name, its config the trial's config without the W&B entry, and its id the trial's id with eight
-    hexadecimal digits after it, which are the experiment's. A restored experiment goes on in the same runs.
+    hexadecimal digits after it, which are the experiment's. A restored experiment goes on in the same runs. Names
+    may be templates: see :class:`WandbSettings`.
 
     A mistake in them ends the experiment before a trial has trained. After that, nothing that W&B does holds up or ends
     the training, unless ``on_error="raise"``.
@@ -178,7 +179,7 @@ class WandbLogger(LoggerCallback):
         if first is not None and not self._console.started:
             folder = str(local_folder(first.settings).absolute() / "wandb")
             recorded = self._session.recorder.runs
-            self._console.print_start(first.mode, folder, first.settings.group, first.key_source, recorded)
+            self._console.print_start(first.mode, folder, first.common_group, first.key_source, recorded)
         # Here, because Tune wraps what is raised while it takes in a result.
         if self._options.on_error == "raise" and any(run.problem for run in self._session.recorder.runs.values()):
             self._session.recorder.close(self._options.upload_timeout)
@@ -212,7 +213,8 @@ class WandbLogger(LoggerCallback):
         recorder = self._session.recorder
         if self._options.upload_checkpoints and trial.checkpoint is not None and recorder.is_open(trial.trial_id):
             metrics = self._session.state_of(trial).converter.convert(trial.last_result).row
-            name = shorten(self.runs[trial.trial_id].name, _MAX_CHECKPOINT_NAME_CHARS)
+            settings, run_name = self._session.state_of(trial).settings, self.runs[trial.trial_id].name
+            name = artifact_name(settings, run_name, trial.trial_id, _MAX_CHECKPOINT_NAME_CHARS)
             recorder.save_checkpoint(trial.trial_id, checkpoint_artifact(trial.checkpoint, name, metrics))
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:

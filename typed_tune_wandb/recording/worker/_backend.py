@@ -210,8 +210,9 @@ class WandbBackend:
             self._wait_for_new_folder(run_id)
         with _service_errors():
             run, problem = self._online_or_offline({**command.init, **_settings(command), "reinit": "create_new"})
-            run.define_metric(_ITERATION)
-            run.define_metric("*", step_metric=_ITERATION)
+            step_metric = command.step_metric or _ITERATION
+            run.define_metric(step_metric)
+            run.define_metric("*", step_metric=step_metric)
             opened = WandbRun(run, str(run_id or run.id), problem, path=local_file(run))
             opened.next_step = max(command.next_step, run.starting_step)
             if command.earlier_files:
