@@ -52,6 +52,7 @@ class OpenRun:
         earlier_files: Local files of workers that died over this run. Which of the rows that follow are in them, or on
             the server, the new worker has to find out.
         restored: Whether an earlier session may have recorded rows of this run.
+        sweep_file: Where the id of the run's sweep will be; ``""`` if it has none, or the id is among the settings.
     """
 
     trial_id: str
@@ -64,6 +65,7 @@ class OpenRun:
     handled: int = 0
     earlier_files: tuple[str, ...] = ()
     restored: bool = False
+    sweep_file: str = ""
 
 
 @frozen

@@ -155,6 +155,7 @@ class Recorder:
         *,
         recorded_iteration: int = 0,
         restored: bool = False,
+        sweep_file: str = "",
     ) -> None:
         """Open the run of a trial.
 
@@ -167,6 +168,7 @@ class Recorder:
                 recorded again.
             restored: Whether an earlier session may have recorded more than is known here. Then both numbers are raised
                 to what the server and the local files have.
+            sweep_file: Where the id of its sweep will be (``SweepProcess.file``); the run waits for it.
         """
         self.start()
         run_id = str(init.get("id", trial_id))
@@ -179,7 +181,8 @@ class Recorder:
                 self._lose(trial_id, self._supervisor.fatal_error)
                 return
             numbers = position.next_step, recorded_iteration
-            self._send_opening(OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored), init, settings)
+            command = OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored, sweep_file=sweep_file)
+            self._send_opening(command, init, settings)
 
     def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState) -> None:
         """Upload what the server does not have of the rows in a run's local files, and end the run.
