@@ -115,6 +115,12 @@ class SweepProcess:
             with suppress(OSError), pipe:  # the key is in no file and in no variable; a pipe has room for it
                 pipe.write((key or "").encode())
 
+    def __enter__(self) -> SweepProcess:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     @property
     def file(self) -> str:
         """The file in which the result is, once there is one."""

@@ -99,12 +99,10 @@ class ExperimentSweep:
         if not (finish and self._access and self.info is not None and self.info.id is not None):
             return
         try:
-            process = SweepProcess(self.info, **self._arguments, finish=True)
+            with SweepProcess(self.info, **self._arguments, finish=True) as process:
+                ended = process.wait()
         except OSError as error:
-            self._warn(f"it is not finished on the server: {error.strerror}")
-            return
-        ended = process.wait()
-        process.close()
+            ended = evolve(self.info, problem=f"its process cannot be started ({error.strerror})")
         if ended.problem is not None:
             command = f"wandb sweep --stop {self.info.path}"
             self._warn(f"it is not finished on the server: {ended.problem}. By hand: {command}")

@@ -63,8 +63,7 @@ class WandbLogger(LoggerCallback):
         image_kwargs: Arguments of ``wandb.Image`` for them.
         video_kwargs: Arguments of ``wandb.Video`` for them.
         verify: Check key and server before the first trial, where runs are online.
-        sweep: Make the experiment a W&B sweep, described by Tune's search space, to which the trials' runs belong. Default
-            False.
+        sweep: Make the experiment a W&B sweep of Tune's search space, to which the trials' runs belong.
         quiet: Print nothing to the console; so does ``verbose=0`` of Tune. Warnings are logged all the same.
         **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
