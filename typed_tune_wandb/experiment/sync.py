@@ -40,8 +40,8 @@ def sync_runs(
     """Upload what is not on the server, and note in ``wandb_runs.json`` what is.
 
     A run of which the server knows nothing is uploaded by ``wandb sync``. One that is there in part, because an upload
-    was interrupted, is resumed: the server gets the rows that it does not have. If the experiment was to be a sweep and is
-    none yet, the sweep is created of all its runs, once they are all uploaded.
+    was interrupted, is resumed: the server gets the rows that it does not have. If the experiment was to be a sweep and
+    is none yet, the sweep is created of all its runs, once they are all uploaded.
 
     Args:
         runs: The runs of an experiment, from :meth:`ExperimentRuns.load`.
