@@ -15,7 +15,8 @@ from ray import tune
 
 from tests.support.online import FAST_UPLOADS
 from tests.wandb_server import Fault, WandbServer
-from typed_tune_wandb import ExperimentRuns, WandbLogger, sync_runs
+from typed_tune_wandb import ExperimentRuns, WandbLogger
+from typed_tune_wandb.experiment import sync_runs
 
 pytestmark = [pytest.mark.online, pytest.mark.usefixtures("small_ray")]
 

@@ -11,7 +11,7 @@ from typing import Final
 RESULT_FILE: Final = "result.json"
 TIMEOUT_S: Final = 30.0
 """Longest time, in seconds, that the server has for an answer about a sweep."""
-_WAIT_S: Final = 60.0  # the process that asks has to start, and gives up by itself
+_WAIT_S: Final = 90.0  # the process that asks has to start, and gives up by itself
 _POLL_S: Final = 0.05
 
 

@@ -13,6 +13,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from typed_tune_wandb._service import end_service
 from typed_tune_wandb.recording._sweep_file import RESULT_FILE, TIMEOUT_S
 
 _URL: Final = re.compile(r"^Sweep URL: (\S+)", re.MULTILINE)
@@ -31,6 +32,8 @@ def main(folder: str) -> None:
     if asked["base_url"]:
         os.environ["WANDB_BASE_URL"] = asked["base_url"]
 
+    import wandb  # noqa: F401  # from a slow disk it takes a while, for which the server is not to blame
+
     def give_up() -> None:
         _write(place, {"problem": f"the server gave no answer within {TIMEOUT_S:.0f} s"})
         os._exit(1)
@@ -44,6 +47,7 @@ def main(folder: str) -> None:
         result = {"problem": f"{type(error).__name__}: {' '.join(str(error).split())}"}
     timer.cancel()
     _write(place, result)
+    end_service()
 
 
 def _create(asked: dict[str, Any]) -> dict[str, Any]:

@@ -31,7 +31,8 @@ _BOOT: Final = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from typed_tune_wandb.recording._sweep_process import main; main(sys.argv[1])"
 )
-_GRACE_S: Final = 15.0  # the process itself gives up after TIMEOUT_S; Python and wandb have to start before
+_START_S: Final = 45.0  # Python and wandb have to start first, perhaps from a slow disk
+_END_S: Final = 5.0
 _REDACTOR: Final = Redactor()
 
 
@@ -142,7 +143,7 @@ class SweepProcess:
         url = found.get("url") and _REDACTOR.redact_text(str(found["url"]))
         return evolve(self._sweep, id=str(found["id"]), url=url, entity=found.get("entity"), problem=None)
 
-    def wait(self, timeout_s: float = TIMEOUT_S + _GRACE_S) -> SweepInfo:
+    def wait(self, timeout_s: float = TIMEOUT_S + _START_S) -> SweepInfo:
         """Wait for the end of the process; give what has become of the sweep."""
         deadline = time.monotonic() + timeout_s
         while (result := self.result()) is None and time.monotonic() < deadline:
@@ -154,5 +155,5 @@ class SweepProcess:
         if self._popen.poll() is None and self.result() is None:
             self._popen.kill()
         with suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_GRACE_S)
+            self._popen.wait(_END_S)
         self._remove()
