@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,11 @@ from hypothesis import strategies as st
 from ray import tune
 from ray.tune.search.sample import Domain
 
+from typed_tune_wandb import ExperimentRuns, RunInfo
+from typed_tune_wandb.experiment._index import Index, from_json, to_json
 from typed_tune_wandb.payload import Redactor
+from typed_tune_wandb.recording.sweep import SweepInfo
+from typed_tune_wandb.tune._console import Console
 from typed_tune_wandb.tune._search_space import SearchSpace, find_search_space, sweep_config
 
 # What W&B documents of a parameter: the keys that each distribution needs, and no others.
@@ -62,7 +67,7 @@ def domains(draw: st.DrawFn) -> Domain:
     low, high = sorted(draw(st.lists(floats, min_size=2, max_size=2, unique=True)))
     small, large = sorted(draw(st.lists(positive, min_size=2, max_size=2, unique=True)))
     first, count, step = draw(st.integers(1, 1000)), draw(st.integers(1, 1000)), draw(steps)
-    found: Domain = {
+    makers: dict[str, Callable[[], Domain]] = {
         "uniform": lambda: tune.uniform(low, high),
         "loguniform": lambda: tune.loguniform(small, large),
         "randint": lambda: tune.randint(first - 500, first - 500 + count),
@@ -72,8 +77,8 @@ def domains(draw: st.DrawFn) -> Domain:
         "qint": lambda: tune.qrandint(first * step, (first + count) * step, step),
         "qlog": lambda: tune.qlograndint(first * step, (first + count) * step, step),
         "qn": lambda: tune.qrandn(low, small, step),
-    }[kind]()
-    return found
+    }
+    return makers[kind]()
 
 
 @given(domain=domains(), seed=st.integers(0, 2**31))
@@ -158,3 +163,23 @@ def test_constants_that_say_nothing_are_left_out(value: object) -> None:
 def test_outside_of_tune_there_is_no_space() -> None:
     """No frame of Tune's is on the stack."""
     assert find_search_space() is None
+
+
+def test_the_experiments_file_keeps_the_sweep() -> None:
+    """All that is known of it; a file without one has none, and keys of a later release are passed over."""
+    sweep = SweepInfo({"method": "grid"}, "p", "me", "abc", "https://wandb.ai/me/p/sweeps/abc", finished=True)
+    index = Index("exp", {}, {}, sweep)
+    text = to_json(index)
+    assert index == from_json(text) == from_json(text.replace('"finished"', '"later": 1, "finished"'))
+    assert None is from_json(to_json(Index("exp"))).sweep
+    assert "me/p/abc" == sweep.path
+
+
+def test_the_console_names_the_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its page, where it has one."""
+    runs = {"a": RunInfo("a", "a", "a", "finished", url="https://wandb.ai/me/p/runs/a")}
+    for url, lines in ((None, 1), ("https://wandb.ai/me/p/sweeps/abc", 2)):
+        Console(quiet=False).print_end(ExperimentRuns(runs, sweep=SweepInfo(url=url)), "/exp")
+        printed = capsys.readouterr().err.splitlines()
+        assert lines == len(printed)
+        assert url is None or f"W&B: sweep {url}" == printed[-1]

@@ -74,7 +74,8 @@ def sync_runs(
 def _with_sweep(runs: ExperimentRuns, progress: Callable[[str], None]) -> ExperimentRuns:
     """Create the sweep that an experiment was to have, once all its runs are uploaded: only then can they be added."""
     sweep = runs.sweep
-    if sweep is None or sweep.id is not None or runs.not_uploaded or any(run.live for run in runs.values()):
+    waits = runs.not_uploaded or any(run.live and not run.uploaded for run in runs.values())
+    if sweep is None or sweep.id is not None or waits:
         return runs
     members = [run.id for run in runs.values() if run.uploaded and run.project == sweep.project]
     if not members:

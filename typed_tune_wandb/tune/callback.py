@@ -147,13 +147,14 @@ class WandbLogger(LoggerCallback):
         if self._session.recorder.runs or self._mailbox is None:
             return self._session.runs
         if _cluster.is_client() and (fetched := _cluster.fetch(self._mailbox)) is not None:
-            self._fetched_runs = ExperimentRuns(pickle.loads(fetched))
+            runs, sweep = pickle.loads(fetched)
+            self._fetched_runs = ExperimentRuns(runs, sweep=sweep)
         return self._fetched_runs
 
     def _send_runs(self) -> None:
         """Let the logger of which this is a copy know the runs."""
         if self._mailbox is not None:
-            _cluster.store(self._mailbox, pickle.dumps(dict(self._session.runs)))
+            _cluster.store(self._mailbox, pickle.dumps((dict(self._session.runs), self._session.sweep)))
 
     # --- Tune's events ------------------------------------------------------------------------------------------------
 
