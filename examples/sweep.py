@@ -1,6 +1,6 @@
 """The experiment as a W&B sweep: W&B draws parallel coordinates and the importance of hyperparameters by itself.
 
-Six fits of a polynomial to a noisy sine. Offline by default; online where a key is in WANDB_API_KEY.
+Four fits of a polynomial to a noisy sine. Offline by default; online where a key is in WANDB_API_KEY.
 
     python examples/sweep.py
 """
@@ -43,7 +43,7 @@ def main() -> None:
     tuner = tune.Tuner(
         train,
         param_space=space,
-        tune_config=tune.TuneConfig(metric="error", mode="min", num_samples=6),
+        tune_config=tune.TuneConfig(metric="error", mode="min", num_samples=4),
         run_config=tune.RunConfig(callbacks=[logger], verbose=0),
     )
     results = tuner.fit()
