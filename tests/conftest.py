@@ -85,6 +85,7 @@ MODULE_TIERS: Final = {
     "test_run_ids.py": "ray",
     "test_saved_code.py": "ray",
     "test_search_space.py": "ray",
+    "test_sweep_config.py": "ray",
     "test_train_workers.py": "ray",
     "test_trainable.py": "ray",
     "test_trial_examples.py": "ray",
@@ -92,6 +93,7 @@ MODULE_TIERS: Final = {
     "test_launch.py": "online",
     "test_online.py": "online",
     "test_secrecy.py": "online",
+    "test_sweep.py": "online",
     "test_trainable_online.py": "online",
     "test_wandb_server.py": "online",
 }

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import Factory, fields, frozen
+from attrs import Factory, asdict, fields, frozen
 
 from typed_tune_wandb.payload import Redactor
 from typed_tune_wandb.recording.state import RunInfo
+from typed_tune_wandb.recording.sweep import SweepInfo
 
 INDEX_FILE: Final = "wandb_runs.json"
 SCHEMA_VERSION: Final = 1
@@ -31,11 +32,13 @@ class Index:
         experiment: The experiment's name.
         runs: Trial id → its run.
         hidden: The logger's own ``secret_names`` and ``excludes``: they hold for what is shown of the trials' configs.
+        sweep: The experiment's sweep, if it has one or is to have one.
     """
 
     experiment: str = ""
     runs: Mapping[str, RunInfo] = Factory(dict)
     hidden: Mapping[str, Sequence[str]] = Factory(dict)
+    sweep: SweepInfo | None = None
 
 
 def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
@@ -47,7 +50,9 @@ def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
     """
     entries = [_entry(run, None if folder is None else Path(folder)) for run in index.runs.values()]
     hidden = {name: [*names] for name, names in index.hidden.items()}
-    content = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden, "runs": entries}
+    sweep = {} if index.sweep is None else {"sweep": asdict(index.sweep)}
+    head = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden}
+    content = {**head, **sweep, "runs": entries}
     return json.dumps(content, indent=1)
 
 
@@ -68,7 +73,7 @@ def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
         raise ValueError(f"{INDEX_FILE} has version {content['version']}: a newer typed-tune-wandb reads it.")
     runs = [_run(entry, None if folder is None else Path(folder)) for entry in content["runs"]]
     by_trial = {run.trial_id: run for run in runs}
-    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}))
+    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), _sweep(content.get("sweep")))
 
 
 def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:
@@ -76,6 +81,11 @@ def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:
     shown = {name: _REDACTOR.redact(name, stored[name]) for name in _SHOWN if stored[name]}
     files = [_relative(Path(path), folder) for path in run.paths]
     return {"trial_id": run.trial_id, "run_id": run.id, **stored, **shown, "exit_code": run.exit_code, "files": files}
+
+
+def _sweep(stored: Mapping[str, Any] | None) -> SweepInfo | None:
+    known = [field.name for field in fields(SweepInfo)]
+    return None if stored is None else SweepInfo(**{name: stored[name] for name in known if name in stored})
 
 
 def _relative(path: Path, folder: Path | None) -> str:

@@ -21,6 +21,7 @@ from typed_tune_wandb.experiment.runs import ExperimentRuns
 from typed_tune_wandb.recording._run_file import read_run
 from typed_tune_wandb.recording.client import Recorder
 from typed_tune_wandb.recording.state import EXIT_CODES, EndState, RunInfo
+from typed_tune_wandb.recording.sweep import SweepProcess
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ def sync_runs(
     """Upload what is not on the server, and note in ``wandb_runs.json`` what is.
 
     A run of which the server knows nothing is uploaded by ``wandb sync``. One that is there in part, because an upload
-    was interrupted, is resumed: the server gets the rows that it does not have.
+    was interrupted, is resumed: the server gets the rows that it does not have. If the experiment was to be a sweep and
+    is none yet, the sweep is created of all its runs, once they are all uploaded.
 
     Args:
         runs: The runs of an experiment, from :meth:`ExperimentRuns.load`.
@@ -67,6 +69,28 @@ def sync_runs(
         if resumed:
             progress(f"W&B: resuming the upload of {len(resumed)} of {len(runs)} runs")
             runs = _saved(runs, _resume(resumed, timeout_s, progress))
+    return _with_sweep(runs, progress)
+
+
+def _with_sweep(runs: ExperimentRuns, progress: Callable[[str], None]) -> ExperimentRuns:
+    """Create the sweep that an experiment was to have, once all its runs are uploaded: only then can they be added."""
+    sweep = runs.sweep
+    waits = runs.not_uploaded or any(run.live and not run.uploaded for run in runs.values())
+    if sweep is None or sweep.id is not None or waits:
+        return runs
+    members = [run.id for run in runs.values() if run.uploaded and run.project == sweep.project]
+    if not members:
+        return runs
+    progress(f"W&B: creating the sweep of {len(members)} runs")
+    with SweepProcess(sweep, prior_runs=members) as process:
+        sweep = process.wait()
+    if sweep.problem is not None:
+        logger.warning("The W&B sweep could not be created: %s. The next call tries again.", sweep.problem)
+    else:
+        with SweepProcess(sweep, finish=True) as process:
+            sweep = evolve(sweep, finished=process.wait().finished)
+    runs = runs.with_sweep(sweep)
+    runs.save()
     return runs
 
 

@@ -53,6 +53,7 @@ class OpenRun:
             the server, the new worker has to find out.
         restored: Whether an earlier session may have recorded rows of this run.
         step_metric: The metric that all others are drawn over; ``training_iteration`` if it is empty.
+        sweep_file: Where the id of the run's sweep will be; ``""`` if it has none, or the id is among the settings.
     """
 
     trial_id: str
@@ -66,6 +67,7 @@ class OpenRun:
     earlier_files: tuple[str, ...] = ()
     restored: bool = False
     step_metric: str = ""
+    sweep_file: str = ""
 
 
 @frozen

@@ -156,6 +156,7 @@ class Recorder:
         recorded_iteration: int = 0,
         restored: bool = False,
         step_metric: str | None = None,
+        sweep_file: str = "",
     ) -> None:
         """Open the run of a trial.
 
@@ -169,6 +170,7 @@ class Recorder:
             restored: Whether an earlier session may have recorded more than is known here. Then both numbers are raised
                 to what the server and the local files have.
             step_metric: The metric that all others are drawn over; ``training_iteration`` if it is None.
+            sweep_file: Where the id of its sweep will be (``SweepProcess.file``); the run waits for it.
         """
         self.start()
         run_id = str(init.get("id", trial_id))
@@ -181,7 +183,12 @@ class Recorder:
                 self._lose(trial_id, self._supervisor.fatal_error)
                 return
             numbers = position.next_step, recorded_iteration
-            opening = OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored, step_metric=step_metric or "")
+            opening = OpenRun(
+                *(trial_id, generation, {}, {}, *numbers),
+                restored=restored,
+                step_metric=step_metric or "",
+                sweep_file=sweep_file,
+            )
             self._send_opening(opening, init, settings)
 
     def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState, step_metric: str = "") -> None:

@@ -117,6 +117,7 @@ class LoggerOptions:
     image_kwargs: Mapping[str, object] | None = None
     video_kwargs: Mapping[str, object] | None = None
     verify: bool = True
+    sweep: bool = False
     quiet: bool = False
 
 

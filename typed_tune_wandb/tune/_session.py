@@ -22,6 +22,7 @@ from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.payload import ResultConverter
 from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.recording.sweep import SweepInfo
 from typed_tune_wandb.settings import (
     LoggerOptions,
     WandbConfigDict,
@@ -50,6 +51,7 @@ from typed_tune_wandb.tune._names import KeptNames, NameFiller, TrialNames
 from typed_tune_wandb.tune._run_config import redactor_of, with_config_file
 from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
 from typed_tune_wandb.tune._saved_code import RECORDER_CODE_SETTINGS, code_settings
+from typed_tune_wandb.tune._sweep import ExperimentSweep
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +115,7 @@ class Session:
         self.stoppers: list[Stopper] = []
         self.progress: Callable[[str], None] = logger.info
         self.folder: Folder | None = None
+        self._sweep = ExperimentSweep() if options.sweep else None
         self._staging: Folder | None = None  # Tune copies what is there into the experiment's folder
         self._restored = saved is not None
         self._earlier = from_json((saved or {}).get("runs", to_json(Index())))
@@ -132,7 +135,13 @@ class Session:
         own: Any = self.recorder.runs
         earlier: Any = self._earlier.runs
         hidden = {"secret_names": self._defaults.secret_names or (), "excludes": self._defaults.excludes or ()}
-        return ExperimentRuns(ChainMap(own, earlier), self._experiment, self.folder, hidden)
+        return ExperimentRuns(ChainMap(own, earlier), self._experiment, self.folder, hidden, self.sweep)
+
+    @property
+    def sweep(self) -> SweepInfo | None:
+        """The experiment's W&B sweep; None if it has none."""
+        own = None if self._sweep is None else self._sweep.refresh()
+        return own or self._earlier.sweep
 
     def save(self) -> dict[str, object]:
         """Return what a restored experiment goes on with: its runs, with the next step and last iteration of each.
@@ -152,7 +161,8 @@ class Session:
         self._experiment = trial.experiment_dir_name
         if self._restored and self.folder is not None:
             with suppress(Exception):  # what Tune saved is older: it has no run's end
-                self._earlier = Index(self._experiment, dict(ExperimentRuns.load_from(self.folder)))
+                saved = ExperimentRuns.load_from(self.folder)
+                self._earlier = Index(self._experiment, dict(saved), sweep=saved.sweep)
 
     def save_runs(self) -> None:
         """Write the runs to the experiment's folder: Tune saves no state after its last trial."""
@@ -178,12 +188,21 @@ class Session:
         init["config"] = config
         restored = self._positions is not None and trial.trial_id not in self.recorder.runs
         next_step, iteration = (self._positions or {}).pop(trial.trial_id, (0, 0))
+        sweep_file = ""
+        if self._sweep is not None:
+            sweep_file = self._sweep.join(state.settings, init, settings, self._experiment, self._earlier.sweep)
         self.recorder.open(
             *(trial.trial_id, init, settings, next_step),
             recorded_iteration=iteration,
             restored=restored,
             step_metric=state.settings.step_metric,
+            sweep_file=sweep_file,
         )
+
+    def end_sweep(self, trials: list[Trial]) -> None:
+        """Finish the sweep, if all trials have ended: an experiment that was interrupted may go on in it."""
+        if self._sweep is not None:
+            self._sweep.close(finish=all(trial.status in (Trial.TERMINATED, Trial.ERROR) for trial in trials))
 
     def state_of(self, trial: Trial) -> TrialState:
         """Return how a trial is recorded; the first time, everything in its settings is checked."""

@@ -64,6 +64,7 @@ class WandbLogger(LoggerCallback):
         image_kwargs: Arguments of ``wandb.Image`` for them.
         video_kwargs: Arguments of ``wandb.Video`` for them.
         verify: Check key and server before the first trial, where runs are online.
+        sweep: Make the experiment a W&B sweep of Tune's search space, to which the trials' runs belong.
         quiet: Print nothing to the console; so does ``verbose=0`` of Tune. Warnings are logged all the same.
         **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
@@ -88,6 +89,7 @@ class WandbLogger(LoggerCallback):
         image_kwargs: Mapping[str, object] | None = None,
         video_kwargs: Mapping[str, object] | None = None,
         verify: bool = True,
+        sweep: bool = False,
         quiet: bool = False,
         **fields: Unpack[WandbConfigDict],
     ) -> None:
@@ -99,6 +101,7 @@ class WandbLogger(LoggerCallback):
             "image_kwargs": image_kwargs,
             "video_kwargs": video_kwargs,
             "verify": verify,
+            "sweep": sweep,
             "quiet": quiet,
         }
         self._options, self._defaults = validate_logger_arguments(arguments, defaults, fields)
@@ -145,13 +148,14 @@ class WandbLogger(LoggerCallback):
         if self._session.recorder.runs or self._mailbox is None:
             return self._session.runs
         if _cluster.is_client() and (fetched := _cluster.fetch(self._mailbox)) is not None:
-            self._fetched_runs = ExperimentRuns(pickle.loads(fetched))
+            runs, sweep = pickle.loads(fetched)
+            self._fetched_runs = ExperimentRuns(runs, sweep=sweep)
         return self._fetched_runs
 
     def _send_runs(self) -> None:
         """Let the logger of which this is a copy know the runs."""
         if self._mailbox is not None:
-            _cluster.store(self._mailbox, pickle.dumps(dict(self._session.runs)))
+            _cluster.store(self._mailbox, pickle.dumps((dict(self._session.runs), self._session.sweep)))
 
     # --- Tune's events ------------------------------------------------------------------------------------------------
 
@@ -234,6 +238,7 @@ class WandbLogger(LoggerCallback):
         recorder.close(self._options.upload_timeout, progress=self._console.print)
         if trials and self._session.folder is None:  # all had ended in an earlier session
             self._session.find_folder(trials[0])
+        self._session.end_sweep(trials)
         self._send_runs()
         self._session.save_runs()
         for run in recorder.runs.values():

@@ -29,6 +29,7 @@ from typed_tune_wandb._wandb_internals import (
 from typed_tune_wandb.recording._media import to_wandb_media
 from typed_tune_wandb.recording._protocol import CheckLogin, LoginChecked, OpenRun, SaveCheckpoint, SetMediaOptions
 from typed_tune_wandb.recording._run_file import last_step, project_of, read_rows
+from typed_tune_wandb.recording._sweep_file import wait_for_sweep
 from typed_tune_wandb.recording.worker._interface import ServiceLostError, describe_error
 from typed_tune_wandb.recording.worker._services import has_service_ended
 
@@ -250,6 +251,8 @@ def _settings(command: OpenRun) -> dict[str, Any]:
     given = {name: pickle.loads(data) for name, data in command.settings.items()}
     # Not as an argument: what pydantic refuses it shows, with the dict around it.
     key = given.pop("api_key", None)
+    if command.sweep_file and (sweep_id := wait_for_sweep(command.sweep_file)) is not None:
+        given["sweep_id"] = sweep_id
     settings = wandb.Settings(**{**known, **given})
     return {"settings": settings.model_copy(update={"api_key": key} if key else None)}
 
