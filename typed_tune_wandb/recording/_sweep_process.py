@@ -13,7 +13,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from typed_tune_wandb._service import end_service
+from typed_tune_wandb._service import stop_service
 from typed_tune_wandb.recording._sweep_file import RESULT_FILE, TIMEOUT_S
 
 _URL: Final = re.compile(r"^Sweep URL: (\S+)", re.MULTILINE)
@@ -47,7 +47,7 @@ def main(folder: str) -> None:
         result = {"problem": f"{type(error).__name__}: {' '.join(str(error).split())}"}
     timer.cancel()
     _write(place, result)
-    end_service()
+    stop_service()
 
 
 def _create(asked: dict[str, Any]) -> dict[str, Any]:
