@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import wandb
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from typed_tune_wandb._secret import Secret
@@ -255,6 +255,7 @@ PATTERNS = st.lists(KEYS | st.sampled_from(["*", "e*", "eval/*/x", "*/acc", "[el
 
 
 @given(PATTERNS, PATTERNS, st.none() | KEYS)
+@example([], [], "config")
 def test_metrics_and_excludes(metrics: list[str], excludes: list[str], step: str | None) -> None:
     """A metric is recorded if ``metrics`` has it, or is empty, and ``excludes`` has it not; the step metric always."""
     everything = ResultConverter().convert(RESULT)

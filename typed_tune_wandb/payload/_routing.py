@@ -81,7 +81,7 @@ class Router:
         return key, destination
 
     def _destination(self, key: str, prefix: str) -> Destination:
-        if key == self._step_metric and key not in _RESERVED:
+        if key == self._step_metric and key not in _RESERVED and key not in DROPPED_KEYS:
             return "history"
         if key in self._excludes:
             holds_step = self._step_metric.startswith(f"{key}/") and key not in DROPPED_KEYS
