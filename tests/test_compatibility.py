@@ -8,6 +8,7 @@ from tests.compatibility import (
     CHECKS,
     COLUMNS,
     MAIN_PYTHON,
+    NOT_RUN,
     OTHER_PYTHONS,
     PAGE,
     PAIRS,
@@ -15,6 +16,7 @@ from tests.compatibility import (
     RELEASES,
     ROOT,
     UNCLASSIFIED,
+    UNIT,
     outcomes,
     rows,
     with_row,
@@ -75,9 +77,8 @@ def test_the_page_has_all_releases() -> None:
     assert {MAIN_PYTHON, *OTHER_PYTHONS} - {*UNCLASSIFIED} <= {row["Python"] for row in seen}
 
 
-def test_the_page_has_no_gap_and_no_failure() -> None:
-    """A row tells of the pairs' tests or of the unit tests, and of all of them: each has passed."""
+def test_the_page_has_no_failure() -> None:
+    """In no row; what fails is mended before the page is committed."""
     for row in rows(PAGE.read_text(encoding="utf-8")):
-        cells = {key: row[key].split(" of ") for key in (*CHECKS, "unit tests") if row[key] != "-"}
+        cells = {key: row[key].split(" of ") for key in (*CHECKS, UNIT) if row[key] != NOT_RUN}
         assert {key: cell for key, cell in cells.items() if cell[0] != cell[-1]} == {}, [row[key] for key in RELEASES]
-        assert set(CHECKS) <= set(cells) or {"unit tests"} == set(cells), [row[key] for key in RELEASES]
