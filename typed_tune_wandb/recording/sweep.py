@@ -8,7 +8,6 @@ it opens a run, and so does a worker that takes over from one that died: there i
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +21,8 @@ from typing import Any, Final
 
 from attrs import Factory, evolve, frozen
 
-from typed_tune_wandb._launch import without_run_variables
-from typed_tune_wandb._wandb_internals import without_service
 from typed_tune_wandb.payload import Redactor
+from typed_tune_wandb.recording._child import child_environment, import_paths
 from typed_tune_wandb.recording._sweep_file import RESULT_FILE, TIMEOUT_S
 
 _BOOT: Final = (
@@ -57,6 +55,11 @@ class SweepInfo:
     url: str | None = None
     finished: bool = False
     problem: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is neither created nor refused."""
+        return self.id is None and self.problem is None
 
     @property
     def path(self) -> str:
@@ -99,12 +102,10 @@ class SweepProcess:
             "base_url": base_url,
         }
         Path(self._folder, "request.json").write_text(json.dumps(request), "utf-8")
-        environment = without_service(without_run_variables(os.environ))
-        environment |= {"WANDB_SILENT": "true", "GOMAXPROCS": environment.get("GOMAXPROCS", "1")}
+        environment = child_environment()
         environment.pop("WANDB_MODE", None)  # the runs are online, whatever it says
-        paths = [path for path in sys.path if path] + ([str(Path.cwd())] if "" in sys.path else [])
         self._popen = subprocess.Popen(
-            [sys.executable, "-c", _BOOT, self._folder, *paths],
+            [sys.executable, "-c", _BOOT, self._folder, *import_paths()],
             cwd=self._folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

@@ -5,12 +5,9 @@ No agent is ever started: Tune searches. W&B reads the configuration to draw plo
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
 from typing import Any, Final
 
 from attrs import Factory, define, frozen
@@ -20,8 +17,7 @@ from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Q
 from typed_tune_wandb.payload import Redactor, sanitize_config
 from typed_tune_wandb.settings._entry import ENTRY_PATHS
 from typed_tune_wandb.settings._search_values import candidates_of, is_categorical, search_values_in
-
-logger = logging.getLogger(__name__)
+from typed_tune_wandb.tune._tune_call import variables_of_run
 
 _GOALS: Final = {"min": "minimize", "max": "maximize"}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # of a parameter, by the schema of W&B's sweeps
@@ -52,12 +48,8 @@ def find_search_space() -> SearchSpace | None:
     Tune tells callbacks the resolved configs alone. The space is in variables of ``ray.tune.tune.run`` (seen in Ray
     2.60); ``tests/test_sweep.py`` fails where they are not found. Then a sweep has no parameters.
     """
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__") == "ray.tune.tune" and {"experiments", "search_alg"} <= {*frame.f_locals}:
-            return _search_space(frame.f_locals)
-        frame = frame.f_back
-    return None
+    variables = variables_of_run("experiments", "search_alg")
+    return None if variables is None else _search_space(variables)
 
 
 def _search_space(variables: Mapping[str, Any]) -> SearchSpace:
@@ -69,11 +61,11 @@ def _search_space(variables: Mapping[str, Any]) -> SearchSpace:
     scheduler = variables.get("scheduler")
     own = "" if isinstance(searcher, BasicVariantGenerator) else type(searcher).__name__
     # Each of them may have been given both where TuneConfig was not.
-    told = [
+    objectives = [
         (variables.get("metric"), variables.get("mode")),
         *((getattr(item, "metric", None), getattr(item, "mode", None)) for item in (searcher, scheduler)),
     ]
-    metric, mode = next(((name, goal) for name, goal in told if isinstance(name, str)), (None, None))
+    metric, mode = next(((name, goal) for name, goal in objectives if isinstance(name, str)), (None, None))
     return SearchSpace(space if isinstance(space, Mapping) else {}, metric, mode if mode in _GOALS else None, own)
 
 

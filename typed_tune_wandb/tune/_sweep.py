@@ -71,17 +71,16 @@ class ExperimentSweep:
             key = arguments.get("api_key")
             self._access = {"key": None if key is None else str(key)}
             self._access["base_url"] = nested_setting(settings, "base_url")
-        if online and self.info.id is None and self._process is None and self.info.problem is None:
+        if online and self._process is None and self.info.is_pending:
             self._create()
         self.refresh()
         if self.info.id is not None:
             arguments["sweep_id"] = self.info.id
-        waits = online and self.info.id is None and self.info.problem is None and self._process is not None
-        return self._process.file if waits and self._process is not None else ""
+        return self._process.file if online and self._process is not None and self.info.is_pending else ""
 
     def refresh(self) -> SweepInfo | None:
         """Take in what has become of the sweep; give what is known of it."""
-        if self._process is not None and self.info is not None and self.info.id is None and self.info.problem is None:
+        if self._process is not None and self.info is not None and self.info.is_pending:
             self._take_in(self._process.result())
         return self.info
 
@@ -92,7 +91,7 @@ class ExperimentSweep:
             finish: Whether the experiment has ended, and is not to go on later.
         """
         if self._process is not None:
-            if self.info is not None and self.info.id is None and self.info.problem is None:
+            if self.info is not None and self.info.is_pending:
                 self._take_in(self._process.wait())
             self._process.close()
             self._process = None

@@ -33,7 +33,7 @@ from typed_tune_wandb.tune._names import artifact_name
 from typed_tune_wandb.tune._restore import override_on_restore
 from typed_tune_wandb.tune._run_config import run_config
 from typed_tune_wandb.tune._session import Session
-from typed_tune_wandb.tune._verbosity import is_tune_silent
+from typed_tune_wandb.tune._tune_call import is_silent
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +168,7 @@ class WandbLogger(LoggerCallback):
             stoppers.append(TimeoutStopper(time_budget_s))
             stoppers[-1].stop_all()  # its time begins now
         self._session.stoppers = stoppers
-        self._console = Console(quiet=self._options.quiet or is_tune_silent())
+        self._console = Console(quiet=self._options.quiet or is_silent())
         self._session.progress = self._console.print
         log_newer_versions()
         self._session.recorder.start()
@@ -216,9 +216,9 @@ class WandbLogger(LoggerCallback):
         """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
         recorder = self._session.recorder
         if self._options.upload_checkpoints and trial.checkpoint is not None and recorder.is_open(trial.trial_id):
-            metrics = self._session.state_of(trial).converter.convert(trial.last_result).row
-            settings, run_name = self._session.state_of(trial).settings, self.runs[trial.trial_id].name
-            name = artifact_name(settings, run_name, trial.trial_id, _MAX_CHECKPOINT_NAME_CHARS)
+            state, run_name = self._session.state_of(trial), recorder.runs[trial.trial_id].name
+            metrics = state.converter.convert(trial.last_result).row
+            name = artifact_name(state.settings, run_name, trial.trial_id, _MAX_CHECKPOINT_NAME_CHARS)
             recorder.save_checkpoint(trial.trial_id, checkpoint_artifact(trial.checkpoint, name, metrics))
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
