@@ -51,6 +51,9 @@ class FakeRun:
             raise TypeError("refused")
         self.config.update(values)
 
+    def update_summary(self, values: Mapping[str, object]) -> None:
+        self.calls.append((self.run_id, "summary", dict(values)))
+
     def save_checkpoint(self, command: SaveCheckpoint, saved: Callable[[], None]) -> None:
         if command.location == "bad":
             raise OSError("bad")

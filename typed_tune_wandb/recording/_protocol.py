@@ -52,6 +52,7 @@ class OpenRun:
         earlier_files: Local files of workers that died over this run. Which of the rows that follow are in them, or on
             the server, the new worker has to find out.
         restored: Whether an earlier session may have recorded rows of this run.
+        aggregates: Metric → ``"max"`` or ``"min"``: what of it the run's summary has.
     """
 
     trial_id: str
@@ -64,6 +65,7 @@ class OpenRun:
     handled: int = 0
     earlier_files: tuple[str, ...] = ()
     restored: bool = False
+    aggregates: dict[str, str] = field(factory=dict)
 
 
 @frozen
@@ -123,11 +125,19 @@ class SaveCheckpoint:
 
 @frozen
 class FinishRun:
-    """End the run of a trial with an exit code."""
+    """End the run of a trial.
+
+    Attributes:
+        trial_id: Tune's id of the trial.
+        generation: Number of the run's opening.
+        exit_code: Its exit code.
+        summary: Values of its summary that are set before.
+    """
 
     trial_id: str
     generation: int
     exit_code: int
+    summary: dict[str, object] = Factory(dict)
 
 
 @frozen

@@ -7,6 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from attrs import define, evolve
@@ -35,6 +36,7 @@ from typed_tune_wandb.recording.state import EXIT_CODES, EndState, RecorderState
 
 logger = logging.getLogger(__name__)
 
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _QUIET_S: Final = 2.0  # a shorter wait for the server needs no line
 _PROGRESS_INTERVAL_S: Final = 5.0  # between two lines about what is waited for
 _FLUSH_TIMEOUT_S: Final = 0.5
@@ -155,6 +157,7 @@ class Recorder:
         *,
         recorded_iteration: int = 0,
         restored: bool = False,
+        aggregates: Mapping[str, str] = _NONE,
     ) -> None:
         """Open the run of a trial.
 
@@ -167,6 +170,7 @@ class Recorder:
                 recorded again.
             restored: Whether an earlier session may have recorded more than is known here. Then both numbers are raised
                 to what the server and the local files have.
+            aggregates: Metric → ``"max"`` or ``"min"``: the run's summary has this of it, in place of the last value.
         """
         self.start()
         run_id = str(init.get("id", trial_id))
@@ -179,7 +183,8 @@ class Recorder:
                 self._lose(trial_id, self._supervisor.fatal_error)
                 return
             numbers = position.next_step, recorded_iteration
-            self._send_opening(OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored), init, settings)
+            command = OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored, aggregates=dict(aggregates))
+            self._send_opening(command, init, settings)
 
     def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState) -> None:
         """Upload what the server does not have of the rows in a run's local files, and end the run.
@@ -256,12 +261,19 @@ class Recorder:
                 command, lambda: encode(evolve(command, location=download(checkpoint), snapshot=True))
             )
 
-    def finish(self, trial_id: str, state: EndState) -> None:
-        """End the run of a trial as its trial ended: exit code 0, 1 or 130."""
+    def finish(self, trial_id: str, state: EndState, summary: Mapping[str, object] = _NONE) -> None:
+        """End the run of a trial as its trial ended: exit code 0, 1 or 130.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            state: How it ended.
+            summary: Values of the run's summary that are set before.
+        """
         with self._changed:
             if self._table.is_open(trial_id):
                 self._table.request_end(trial_id, state)
-                self._supervisor.send(FinishRun(trial_id, self._table.generation(trial_id), EXIT_CODES[state]))
+                generation = self._table.generation(trial_id)
+                self._supervisor.send(FinishRun(trial_id, generation, EXIT_CODES[state], dict(summary)))
 
     def close(self, timeout: float, progress: Callable[[str], None] = logger.info) -> list[RunInfo]:
         """Wait until every run is uploaded, and stop the process. A run that nobody has ended ends as interrupted.

@@ -22,6 +22,7 @@ from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.payload import ResultConverter
 from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.recording.state import EndState
 from typed_tune_wandb.settings import (
     LoggerOptions,
     WandbConfigDict,
@@ -38,6 +39,7 @@ from typed_tune_wandb.settings import (
     resolve_destination,
 )
 from typed_tune_wandb.settings._types import Mode
+from typed_tune_wandb.tune._best import Best
 from typed_tune_wandb.tune._checks import (
     check_folder,
     check_search_values,
@@ -84,6 +86,7 @@ class Session:
 
     Attributes:
         recorder: Records the runs.
+        best: What is known of the best trial and checkpoints.
         warn: Warns of each key once.
         trials: The trials that were checked.
         stoppers: What may end the experiment as the user wants it.
@@ -101,6 +104,7 @@ class Session:
         self._options, self._defaults, self._overrides = options, defaults, overrides
         self.recorder = Recorder(image_kwargs=options.image_kwargs, video_kwargs=options.video_kwargs)
         self.warn = WarnOnce()
+        self.best = Best(options, self.recorder, (saved or {}).get("best"))
         self.trials: dict[str, TrialState] = {}
         self.stoppers: list[Stopper] = []
         self.progress: Callable[[str], None] = logger.info
@@ -132,7 +136,7 @@ class Session:
         positions = {**(self._positions or {}), **self.recorder.positions}
         runs = self.runs.to_json()
         self._write_index(self._staging, runs)
-        return {"positions": positions, "suffix": self._suffix, "runs": runs}
+        return {"positions": positions, "suffix": self._suffix, "runs": runs, "best": self.best.save()}
 
     def find_folder(self, trial: Trial) -> None:
         """Learn from a trial where the experiment's folder is."""
@@ -168,7 +172,13 @@ class Session:
         init["config"] = config
         restored = self._positions is not None and trial.trial_id not in self.recorder.runs
         next_step, iteration = (self._positions or {}).pop(trial.trial_id, (0, 0))
-        self.recorder.open(trial.trial_id, init, settings, next_step, recorded_iteration=iteration, restored=restored)
+        at = {"next_step": next_step, "recorded_iteration": iteration}
+        best = self.best.aggregates
+        self.recorder.open(trial.trial_id, init, settings, **at, restored=restored, aggregates=best)
+
+    def end_run(self, trial: Trial, state: EndState) -> None:
+        """End the run of a trial, with its best value in the summary."""
+        self.recorder.finish(trial.trial_id, state, self.best.end_trial(trial.trial_id))
 
     def state_of(self, trial: Trial) -> TrialState:
         """Return how a trial is recorded; the first time, everything in its settings is checked."""

@@ -22,6 +22,8 @@ from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recording.checkpoints import checkpoint_artifact
 from typed_tune_wandb.settings import (
     MAX_NAME_CHARS,
+    Goal,
+    UploadCheckpoints,
     WandbConfigDict,
     WandbSettings,
     local_folder,
@@ -55,7 +57,11 @@ class WandbLogger(LoggerCallback):
 
     Args:
         defaults: Settings for all trials.
-        upload_checkpoints: Store each checkpoint that Tune saves as a version of the artifact ``checkpoint_{name}``.
+        upload_checkpoints: Which checkpoints that Tune saves become versions of their trial's artifact
+            ``checkpoint_{name}``: ``False`` (default), none; ``True``, each; ``"best"``, each that is better than all
+            before it in its trial; ``"last"``, the last one of a trial; a number N, each that is among the N best of
+            its trial when it is saved. A version has the aliases ``latest`` and ``iteration-{N}``, and the best one of
+            the trial ``best``.
         upload_timeout: The longest wait, in seconds (0 or more), for uploads when the experiment ends. Default 300.
         on_error: What a run that cannot be opened costs: ``"warn"`` (default), that run (one that the server refuses is
             recorded offline); ``"raise"``, the experiment.
@@ -64,6 +70,10 @@ class WandbLogger(LoggerCallback):
         video_kwargs: Arguments of ``wandb.Video`` for them.
         verify: Check key and server before the first trial, where runs are online.
         quiet: Print nothing to the console; so does ``verbose=0`` of Tune. Warnings are logged all the same.
+        metric: The metric that tells the best trial and the best checkpoint, nested ones with ``/``. Default: that of
+            ``tune.TuneConfig`` or of the searcher. The summary of a run has its best value, as ``{metric}.max`` or
+            ``{metric}.min``. A value that is no finite number is never the best.
+        goal: ``"maximize"`` or ``"minimize"``, together with ``metric``.
         **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
     Raises:
@@ -80,7 +90,7 @@ class WandbLogger(LoggerCallback):
         defaults: WandbSettings | None = None,
         /,
         *,
-        upload_checkpoints: bool = False,
+        upload_checkpoints: UploadCheckpoints = False,
         upload_timeout: float = _UPLOAD_TIMEOUT_S,
         on_error: Literal["warn", "raise"] = "warn",
         media: bool = False,
@@ -88,6 +98,8 @@ class WandbLogger(LoggerCallback):
         video_kwargs: Mapping[str, object] | None = None,
         verify: bool = True,
         quiet: bool = False,
+        metric: str | None = None,
+        goal: Goal | None = None,
         **fields: Unpack[WandbConfigDict],
     ) -> None:
         arguments = {
@@ -99,6 +111,8 @@ class WandbLogger(LoggerCallback):
             "video_kwargs": video_kwargs,
             "verify": verify,
             "quiet": quiet,
+            "metric": metric,
+            "goal": goal,
         }
         self._options, self._defaults = validate_logger_arguments(arguments, defaults, fields)
         self._restored_with = WandbSettings()
@@ -157,6 +171,7 @@ class WandbLogger(LoggerCallback):
     def setup(self, *args: Any, stop: object = None, time_budget_s: object = None, **info: Any) -> None:
         """Start the recorder, before the first trial: it is ready when a trial is."""
         self._session = self._new_session()  # Tune has called set_state before, if it restores
+        self._session.best.check()
         self._restored_state = None
         stoppers = [item for item in (stop if isinstance(stop, list) else [stop]) if isinstance(item, Stopper)]
         if isinstance(time_budget_s, (int, float, timedelta)):
@@ -206,6 +221,7 @@ class WandbLogger(LoggerCallback):
             payload.config = {}
         iteration = int(result.get(_ITERATION, 0))
         self._session.recorder.log(trial.trial_id, iteration, payload, iteration)
+        self._session.best.values.note(trial.trial_id, payload.row)
 
     def log_trial_save(self, trial: Trial) -> None:
         """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
@@ -213,11 +229,12 @@ class WandbLogger(LoggerCallback):
         if self._options.upload_checkpoints and trial.checkpoint is not None and recorder.is_open(trial.trial_id):
             metrics = self._session.state_of(trial).converter.convert(trial.last_result).row
             name = shorten(self.runs[trial.trial_id].name, _MAX_CHECKPOINT_NAME_CHARS)
-            recorder.save_checkpoint(trial.trial_id, checkpoint_artifact(trial.checkpoint, name, metrics))
+            artifact = checkpoint_artifact(trial.checkpoint, name, metrics)
+            self._session.best.save_checkpoint(trial.trial_id, metrics, artifact)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End the trial's run, as failed or finished."""
-        self._session.recorder.finish(trial.trial_id, "failed" if failed else "finished")
+        self._session.end_run(trial, "failed" if failed else "finished")
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """End the runs that are still open, and wait until all are uploaded, at most ``upload_timeout`` seconds."""
@@ -228,11 +245,12 @@ class WandbLogger(LoggerCallback):
         for trial in trials:
             failed = trial.status == Trial.ERROR
             finished = trial.status == Trial.TERMINATED and wanted
-            recorder.finish(trial.trial_id, "failed" if failed else "finished" if finished else "interrupted")
+            self._session.end_run(trial, "failed" if failed else "finished" if finished else "interrupted")
         recorder.close(self._options.upload_timeout, progress=self._console.print)
         if trials and self._session.folder is None:  # all had ended in an earlier session
             self._session.find_folder(trials[0])
         self._send_runs()
+        self._session.best.warn_if_missing()
         self._session.save_runs()
         for run in recorder.runs.values():
             if run.problem is not None:

@@ -97,6 +97,11 @@ class WandbRun:
         with _service_errors():
             self.run.config.update(dict(values), allow_val_change=True)
 
+    def update_summary(self, values: Mapping[str, object]) -> None:
+        """Set values of the run's summary."""
+        with _service_errors():
+            self.run.summary.update(dict(values))
+
     def save_checkpoint(self, command: SaveCheckpoint, saved: Callable[[], None]) -> None:
         """Upload a checkpoint."""
         import wandb
@@ -212,6 +217,10 @@ class WandbBackend:
             run, problem = self._online_or_offline({**command.init, **_settings(command), "reinit": "create_new"})
             run.define_metric(_ITERATION)
             run.define_metric("*", step_metric=_ITERATION)
+            for name, aggregate in command.aggregates.items():
+                if name != _ITERATION:  # its last value tells a restored experiment where to go on
+                    # An unescaped dot is a level of nesting for wandb.
+                    run.define_metric(name.replace(".", "\\."), step_metric=_ITERATION, summary=aggregate)
             opened = WandbRun(run, str(run_id or run.id), problem, path=local_file(run))
             opened.next_step = max(command.next_step, run.starting_step)
             if command.earlier_files:

@@ -67,6 +67,10 @@ class BackendRun(Protocol):
         """Change values of the run's config."""
         ...
 
+    def update_summary(self, values: Mapping[str, object]) -> None:
+        """Set values of the run's summary."""
+        ...
+
     def save_checkpoint(self, command: SaveCheckpoint, saved: Callable[[], None]) -> None:
         """Upload a checkpoint, and call ``saved`` once that is done."""
         ...

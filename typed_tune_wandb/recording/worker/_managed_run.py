@@ -137,6 +137,9 @@ class ManagedRun:
             return None
         if _is_removed(run):
             raise FileRemovedError
+        for key, value in command.summary.items():
+            with self._skip_on_error(key):
+                run.update_summary({key: value})
         problem = None
         try:
             problem = run.finish(command.exit_code)

@@ -1,0 +1,227 @@
+"""The best trial, its best value and its best checkpoint: what is chosen, and what W&B has of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ray import tune
+from ray.tune.schedulers import AsyncHyperBandScheduler
+from ray.tune.search import ConcurrencyLimiter, Searcher
+
+from tests.support.offline import OfflineRun, read_runs
+from tests.support.trainables import Checkpointed, fit, offline
+from typed_tune_wandb import WandbLogger, WandbSettingsError
+from typed_tune_wandb.settings import LoggerOptions
+from typed_tune_wandb.tune._best import BestCheckpoints, BestValues
+from typed_tune_wandb.tune._metric import Metric, find_metric
+
+VALUES = st.one_of(
+    st.integers(-3, 3), st.sampled_from([0.5, math.nan, math.inf, -math.inf]), st.none(), st.booleans(), st.text()
+)
+ROWS = st.lists(st.tuples(st.sampled_from("abc"), VALUES), max_size=20)
+MODES = st.sampled_from(["max", "min"])
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@pytest.mark.unit
+@given(ROWS, MODES)
+def test_the_best_trial(rows: list[tuple[str, Any]], mode: Any) -> None:
+    """It has the best finite number of all, and each trial's summary its own."""
+    best = BestValues(Metric("m", mode), {})
+    for trial_id, value in rows:
+        best.note(trial_id, {"m": value, "other": 9})
+    pick = max if mode == "max" else min
+    expected: dict[str, Any] = {}
+    for name in "abc":
+        if numbers := [value for trial_id, value in rows if trial_id == name and is_number(value)]:
+            expected[name] = pick(numbers)
+        assert ({"m": {mode: expected[name]}} if numbers else {}) == best.summary(name)
+    if expected:
+        assert best.best_trial is not None
+        assert pick(expected.values()) == expected[best.best_trial]
+    else:
+        assert best.best_trial is None
+
+
+@pytest.mark.unit
+@given(st.lists(VALUES, max_size=20), MODES, st.sampled_from([True, "best", "last", 1, 2, 3]))
+def test_which_checkpoints_are_uploaded(values: list[Any], mode: Any, uploads: Any) -> None:
+    """As a model that looks at all values again each time; what is uploaded and not superseded is the N best."""
+    checkpoints = BestCheckpoints(Metric("m", mode), uploads, {})
+    number = uploads if type(uploads) is int else 1
+    on_server: dict[int, Any] = {}
+    for iteration, value in enumerate(values, 1):
+        before = [known if mode == "max" else -known for known in values[: iteration - 1] if is_number(known)]
+        score = (value if mode == "max" else -value) if is_number(value) else None
+        is_best = score is not None and all(score > other for other in before)
+        is_among = score is not None and sum(other >= score for other in before) < number
+        choice = checkpoints.choose("t", {"m": value, "training_iteration": iteration})
+        assert (uploads is True or uploads == "last" or is_among) == (choice is not None)
+        if choice is not None:
+            assert is_best == ("best" in choice.aliases)
+            on_server[iteration] = score
+            for gone in choice.superseded:
+                del on_server[gone]
+    if type(uploads) is int:
+        numbers = sorted((value if mode == "max" else -value for value in values if is_number(value)), reverse=True)
+        assert numbers[:number] == sorted(on_server.values(), reverse=True)
+
+
+@pytest.mark.unit
+def test_true_is_not_one() -> None:
+    """True uploads each checkpoint; 1 the best alone."""
+    for uploads, expected in ((True, [True, True]), (1, [True, False])):
+        checkpoints = BestCheckpoints(Metric("m", "max"), uploads, {})
+        assert expected == [checkpoints.choose("t", {"m": value}) is not None for value in (2, 1)]
+
+
+@pytest.mark.unit
+def test_the_loggers_metric() -> None:
+    """In W&B's words."""
+    assert Metric("acc", "max") == find_metric(LoggerOptions(metric="acc", goal="maximize"))
+    assert Metric("acc", "min") == find_metric(LoggerOptions(metric="acc", goal="minimize"))
+    assert find_metric(LoggerOptions()) is None
+
+
+# --- in experiments ---------------------------------------------------------------------------------------------------
+
+
+def scores(config: dict[str, Any]) -> None:
+    for value in config["values"]:
+        tune.report({"eval": {"acc.v": value}, "score": value})
+
+
+class InOrder(Searcher):
+    """A searcher with a metric of its own."""
+
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        return {"values": [1, 3, 2]}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None: ...
+
+
+def only(runs: dict[str, OfflineRun]) -> OfflineRun:
+    (run,) = runs.values()
+    return run
+
+
+@pytest.mark.usefixtures("small_ray")
+@pytest.mark.parametrize(
+    ("own", "of_tune", "expected"),
+    [
+        ({}, {"metric": "score", "mode": "max"}, {"max": 3}),
+        ({}, {"metric": "score", "mode": "min"}, {"min": 1}),
+        ({"metric": "score", "goal": "minimize"}, {"metric": "score", "mode": "max"}, {"min": 1}),
+        ({"metric": "score", "goal": "maximize"}, {}, {"max": 3}),
+        ({}, {"search_alg": ConcurrencyLimiter(InOrder("score", "max"), 1)}, {"max": 3}),
+        ({}, {}, 2),
+    ],
+)
+def test_a_runs_summary_has_the_best_value(own: Any, of_tune: Any, expected: object, tmp_path: Path) -> None:
+    """By the logger's metric, else by Tune's; without one, the last value as ever."""
+    space = {} if "search_alg" in of_tune else {"values": [1, 3, math.nan, 2]}
+    run = only(fit(scores, space, offline(tmp_path, **own), tmp_path, **of_tune))
+    assert expected == run.summary["score"]
+
+
+@pytest.mark.usefixtures("small_ray")
+def test_a_nested_metric_with_a_dot(tmp_path: Path) -> None:
+    """Its name is the key of the row, in the step's axis too."""
+    logger = offline(tmp_path, metric="eval/acc.v", goal="maximize")
+    run = only(fit(scores, {"values": [1, 3, 2]}, logger, tmp_path))
+    assert ({"max": 3}, 2) == (run.summary["eval/acc.v"], run.summary["score"])
+    assert "training_iteration" == run.metrics[r"eval/acc\.v"]
+
+
+class Peaks(Checkpointed):
+    """Its score has a peak: the best checkpoint is not the last one."""
+
+    def step(self) -> dict[str, Any]:
+        return {**super().step(), "score": [1, 3, 5, 4, math.nan, 2][self.count - 1] * self.lr}
+
+
+def checkpointed(logger: WandbLogger, folder: Path, *, keep: int | None = 1, **more: Any) -> None:
+    tune.Tuner(
+        Peaks,
+        param_space={"lr": tune.grid_search([1.0, 2.0])},
+        tune_config=tune.TuneConfig(metric="score", mode="max", max_concurrent_trials=1, **more),
+        run_config=tune.RunConfig(
+            name="exp",
+            storage_path=str(folder / "ray"),
+            callbacks=[logger],
+            stop={"training_iteration": 6},
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1, num_to_keep=keep, checkpoint_at_end=False),
+            verbose=0,
+        ),
+    ).fit()
+
+
+def aliases_of(run: OfflineRun) -> Iterator[tuple[int, list[str]]]:
+    for artifact in run.artifacts:
+        yield (
+            next(int(alias.partition("-")[2]) for alias in artifact.aliases if alias.startswith("iteration-")),
+            sorted({*artifact.aliases} & {"best"}),
+        )
+
+
+@pytest.mark.usefixtures("small_ray")
+@pytest.mark.parametrize(
+    ("uploads", "expected"),
+    [
+        (True, {1: ["best"], 2: ["best"], 3: ["best"], 4: [], 5: [], 6: []}),
+        ("best", {1: ["best"], 2: ["best"], 3: ["best"]}),
+        ("last", {6: []}),
+        (2, {1: ["best"], 2: ["best"], 3: ["best"], 4: []}),
+        (False, {}),
+    ],
+)
+def test_uploads_of_an_experiment(uploads: Any, expected: Any, tmp_path: Path) -> None:
+    """In each trial; Tune removes all but the last checkpoint meanwhile, and each upload has its files."""
+    checkpointed(offline(tmp_path, upload_checkpoints=uploads), tmp_path)
+    runs = read_runs(tmp_path)
+    assert 2 == len(runs)
+    for run in runs.values():
+        assert expected == dict(aliases_of(run))
+        for artifact in run.artifacts:
+            assert 0 < sum(entry.size for entry in artifact.manifest.contents)
+
+
+@pytest.mark.usefixtures("small_ray")
+def test_with_asha(tmp_path: Path) -> None:
+    """A trial that the scheduler stops has its best value and its last checkpoint."""
+    scheduler = AsyncHyperBandScheduler(max_t=6, grace_period=2, reduction_factor=2)
+    checkpointed(offline(tmp_path, upload_checkpoints="last"), tmp_path, scheduler=scheduler)
+    for run in read_runs(tmp_path).values():
+        row = run.history[-1]["training_iteration"]
+        assert [row] == [iteration for iteration, _ in aliases_of(run)]
+        best = max(value for value in run.rows("score") if is_number(value))
+        assert {"max": best} == run.summary["score"]
+
+
+@pytest.mark.usefixtures("small_ray")
+@pytest.mark.parametrize("uploads", ["best", 3])
+def test_the_best_checkpoints_need_a_metric(uploads: Any, tmp_path: Path) -> None:
+    """Before the first trial."""
+    with pytest.raises(WandbSettingsError, match=r"upload_checkpoints: .*metric=.*goal="):
+        fit(scores, {"values": [1]}, offline(tmp_path, upload_checkpoints=uploads), tmp_path)
+    assert {} == read_runs(tmp_path)
+
+
+@pytest.mark.usefixtures("small_ray")
+def test_a_metric_that_never_comes(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One warning, whatever the number of trials; nothing is best."""
+    space = {"values": tune.grid_search([[1], [2]])}
+    with caplog.at_level(logging.WARNING):
+        runs = fit(scores, space, offline(tmp_path, metric="scor", goal="maximize"), tmp_path)
+    assert 1 == sum("scor" in record.getMessage() for record in caplog.records)
+    assert [1, 2] == sorted(run.summary["score"] for run in runs.values())
