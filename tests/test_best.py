@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from ray import tune
@@ -16,8 +17,14 @@ from ray.tune.schedulers import AsyncHyperBandScheduler
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from tests.support.offline import OfflineRun, read_runs
+from tests.support.online import FAST_UPLOADS
 from tests.support.trainables import Checkpointed, fit, offline
-from typed_tune_wandb import WandbLogger, WandbSettingsError
+from tests.wandb_server import WandbServer
+from typed_tune_wandb import ExperimentRuns, WandbLogger, WandbSettingsError
+from typed_tune_wandb.experiment._best import BestTrial, mark
+from typed_tune_wandb.payload import Payload
+from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
+from typed_tune_wandb.recording.client import Recorder
 from typed_tune_wandb.settings import LoggerOptions
 from typed_tune_wandb.tune._best import BestCheckpoints, BestValues
 from typed_tune_wandb.tune._metric import Metric, find_metric
@@ -225,3 +232,58 @@ def test_a_metric_that_never_comes(tmp_path: Path, caplog: pytest.LogCaptureFixt
         runs = fit(scores, space, offline(tmp_path, metric="scor", goal="maximize"), tmp_path)
     assert 1 == sum("scor" in record.getMessage() for record in caplog.records)
     assert [1, 2] == sorted(run.summary["score"] for run in runs.values())
+
+
+# --- on a server ------------------------------------------------------------------------------------------------------
+
+
+def checkpoint(folder: Path, score: float) -> CheckpointArtifact:
+    folder.mkdir()
+    (folder / "model").write_text(str(score))
+    return CheckpointArtifact(f"checkpoint_{folder.parent.name}", str(folder), ("latest", "best"), {"score": score})
+
+
+def test_the_marks_move(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """The run's tag and the checkpoint's alias are where they belong, also after another trial has become the best."""
+    recorder = Recorder()
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        init = {"id": name, "name": name, "project": "p", "dir": str(tmp_path), "tags": ["own"], "config": {"lr": 1}}
+        recorder.open(name, init, FAST_UPLOADS, aggregates={"score": "max"})
+        for step, score in enumerate((1.0, 3.0, math.nan, 2.0)):
+            recorder.log(name, step, Payload({"score": score}))
+        recorder.save_checkpoint(name, checkpoint(tmp_path / name / "first", 1.0))
+        recorder.save_checkpoint(name, checkpoint(tmp_path / name / "second", 3.0))
+        recorder.finish(name, "finished", {"score": {"max": 3.0}})
+    problems = []
+
+    def mark_one_after_the_other() -> None:
+        best = BestTrial("a", "score", "max", 3.0, "checkpoint_a")
+        for name in ("a", "b"):
+            best = evolve(best, trial_id=name, artifact=f"checkpoint_{name}")
+            best, problem = mark(recorder, best, recorder.runs[name])
+            problems.append(problem)
+            assert (None, True) == (problem, best.is_marked(recorder.runs[name]))
+            tags = {run.id: sorted(run.tags) for run in wandb_server.all_runs}
+            assert {"a": ["own"], "b": ["own"], name: ["best", "own"]} == tags
+            marked = [version for version in wandb_server.all_artifacts if "best-of-experiment" in version.aliases]
+            assert [(f"checkpoint_{name}", {"model": b"3.0"})] == [(one.name, one.files) for one in marked]
+
+    assert [] == recorder.close(60, when_uploaded=mark_one_after_the_other)
+    assert [None, None] == problems
+    for run in wandb_server.all_runs:
+        assert ({"max": 3.0}, 0, {"lr": 1}) == (run.summary["score"], run.exit_code, {"lr": run.config["lr"]["value"]})
+    for versions in wandb_server.artifacts.values():
+        assert [False, True] == ["best" in version.aliases for version in versions]
+
+
+def test_an_experiment_on_the_server(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """The best trial's run is tagged, and wandb_runs.json knows it."""
+    space = {"values": tune.grid_search([[1], [3], [2]])}
+    logger = WandbLogger(project="p", settings=FAST_UPLOADS, metric="score", goal="maximize")
+    fit(scores, space, logger, tmp_path)
+    (best,) = [run for run in wandb_server.all_runs if "best" in run.tags]
+    assert {"max": 3} == best.summary["score"]
+    known = ExperimentRuns.load(tmp_path / "ray" / "exp").best_trial
+    assert known is not None
+    assert ({f"{best.entity}/p/{best.id}": ""}, 3) == (known.marked, known.value)

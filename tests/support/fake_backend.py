@@ -9,7 +9,15 @@ from typing import Any
 
 from attrs import Factory, define
 
-from typed_tune_wandb.recording._protocol import CheckLogin, LoginChecked, OpenRun, SaveCheckpoint, SetMediaOptions
+from typed_tune_wandb.recording._protocol import (
+    BestMarked,
+    CheckLogin,
+    LoginChecked,
+    MarkBest,
+    OpenRun,
+    SaveCheckpoint,
+    SetMediaOptions,
+)
 from typed_tune_wandb.recording.worker._interface import ServiceLostError
 
 
@@ -116,6 +124,9 @@ class FakeBackend:
 
     def check_login(self, command: CheckLogin) -> LoginChecked:
         return LoginChecked("url", None)
+
+    def mark_best(self, command: MarkBest) -> BestMarked:
+        return BestMarked(None)
 
     def stop(self, timeout_s: float) -> bool:
         return True

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import Factory, fields, frozen
+from attrs import Factory, asdict, fields, frozen
 
+from typed_tune_wandb.experiment._best import BestTrial
 from typed_tune_wandb.payload import Redactor
 from typed_tune_wandb.recording.state import RunInfo
 
@@ -31,11 +32,13 @@ class Index:
         experiment: The experiment's name.
         runs: Trial id → its run.
         hidden: The logger's own ``secret_names`` and ``excludes``: they hold for what is shown of the trials' configs.
+        best: The best trial, if there is a metric.
     """
 
     experiment: str = ""
     runs: Mapping[str, RunInfo] = Factory(dict)
     hidden: Mapping[str, Sequence[str]] = Factory(dict)
+    best: BestTrial | None = None
 
 
 def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
@@ -47,7 +50,8 @@ def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
     """
     entries = [_entry(run, None if folder is None else Path(folder)) for run in index.runs.values()]
     hidden = {name: [*names] for name, names in index.hidden.items()}
-    content = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden, "runs": entries}
+    best = {} if index.best is None else {"best": asdict(index.best)}
+    content = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden, **best, "runs": entries}
     return json.dumps(content, indent=1)
 
 
@@ -68,7 +72,9 @@ def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
         raise ValueError(f"{INDEX_FILE} has version {content['version']}: a newer typed-tune-wandb reads it.")
     runs = [_run(entry, None if folder is None else Path(folder)) for entry in content["runs"]]
     by_trial = {run.trial_id: run for run in runs}
-    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}))
+    known = {field.name for field in fields(BestTrial)}
+    best = {name: value for name, value in content.get("best", {}).items() if name in known}
+    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), BestTrial(**best) if best else None)
 
 
 def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:

@@ -163,6 +163,27 @@ class SetMediaOptions:
     video_kwargs: dict[str, bytes]
 
 
+@frozen
+class MarkBest:
+    """Tag the run of the experiment's best trial ``best``, and its best checkpoint ``best-of-experiment``.
+
+    Attributes:
+        key: The API key, or None for the one that wandb finds by itself.
+        base_url: The server, or None for wandb's own choice.
+        run: The run's entity, project and id, with slashes between.
+        artifact: The artifact of its checkpoints, or ``""``.
+        others: The same of runs that may be marked and are not the best any more: run → artifact.
+        timeout_s: Longest wait for an answer of the server, in whole seconds.
+    """
+
+    key: str | None = field(repr=False)
+    base_url: str | None
+    run: str
+    artifact: str
+    others: dict[str, str]
+    timeout_s: int
+
+
 # --- events -----------------------------------------------------------------------------------------------------------
 
 
@@ -271,10 +292,18 @@ class LoginChecked:
     problem: str | None
 
 
+@frozen
+class BestMarked:
+    """The answer to :class:`MarkBest`: ``problem`` is None if it is done."""
+
+    problem: str | None
+
+
 RunCommand: TypeAlias = OpenRun | LogRow | UpdateConfig | SaveCheckpoint | FinishRun
-Command: TypeAlias = RunCommand | SetMediaOptions | CheckLogin
+Command: TypeAlias = RunCommand | SetMediaOptions | CheckLogin | MarkBest
 RunEvent: TypeAlias = RunOpened | RunFailed | RunFinished | CheckpointSaved
-Event: TypeAlias = RunEvent | WorkerReady | ServiceStarted | Progress | ValueSkipped | DiskFull | LoginChecked
+WorkerEvent: TypeAlias = WorkerReady | ServiceStarted | Progress | ValueSkipped | DiskFull | LoginChecked | BestMarked
+Event: TypeAlias = RunEvent | WorkerEvent
 Message: TypeAlias = Command | Event
 
 M = TypeVar("M", Command, Event)

@@ -60,6 +60,12 @@ class CheckpointArtifact:
         return "://" in self.location
 
 
+def artifact_name(run_name: str) -> str:
+    """Return the name of the artifact of a run's checkpoints."""
+    # Artifact names hold letters, digits, "_", "-" and "." (docs.wandb.ai/guides/artifacts).
+    return re.sub(r"[^\w.-]", "-", f"checkpoint_{run_name}", flags=re.ASCII)
+
+
 def checkpoint_artifact(checkpoint: Checkpoint, run_name: str, metrics: Mapping[str, object]) -> CheckpointArtifact:
     """Describe the artifact version that a Tune checkpoint becomes.
 
@@ -71,8 +77,7 @@ def checkpoint_artifact(checkpoint: Checkpoint, run_name: str, metrics: Mapping[
     """
     iteration = metrics.get("training_iteration")
     aliases = ("latest", *([f"iteration-{iteration}"] if iteration is not None else []))
-    # Artifact names hold letters, digits, "_", "-" and "." (docs.wandb.ai/guides/artifacts).
-    name = re.sub(r"[^\w.-]", "-", f"checkpoint_{run_name}", flags=re.ASCII)
+    name = artifact_name(run_name)
     kind, path = _unwrap(checkpoint.filesystem, checkpoint.path)
     if kind in _LOCAL:
         return CheckpointArtifact(name, str(Path(path)), aliases, metrics)

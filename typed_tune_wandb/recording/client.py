@@ -20,6 +20,7 @@ from typed_tune_wandb.recording._protocol import (
     FinishRun,
     LoginChecked,
     LogRow,
+    MarkBest,
     OpenRun,
     RunCommand,
     SaveCheckpoint,
@@ -36,6 +37,7 @@ from typed_tune_wandb.recording.state import EXIT_CODES, EndState, RecorderState
 
 logger = logging.getLogger(__name__)
 
+_MAX_MARK_REQUESTS: Final = 3  # of the server's answers that are waited for in full
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _QUIET_S: Final = 2.0  # a shorter wait for the server needs no line
 _PROGRESS_INTERVAL_S: Final = 5.0  # between two lines about what is waited for
@@ -275,12 +277,30 @@ class Recorder:
                 generation = self._table.generation(trial_id)
                 self._supervisor.send(FinishRun(trial_id, generation, EXIT_CODES[state], dict(summary)))
 
-    def close(self, timeout: float, progress: Callable[[str], None] = logger.info) -> list[RunInfo]:
+    def mark_best(self, command: MarkBest) -> str | None:
+        """Mark the best run and checkpoint on the server, and wait for that; return what went wrong, or None."""
+        self.start()
+        supervisor = self._supervisor
+        with self._changed:
+            supervisor.events.marked = None
+            supervisor.send(command)
+            wait = _MAX_MARK_REQUESTS * command.timeout_s
+            self._changed.wait_for(lambda: supervisor.events.marked or supervisor.fatal_error, wait)
+            answer = supervisor.events.marked
+            return (supervisor.fatal_error or "there was no answer in time") if answer is None else answer.problem
+
+    def close(
+        self,
+        timeout: float,
+        progress: Callable[[str], None] = logger.info,
+        when_uploaded: Callable[[], None] | None = None,
+    ) -> list[RunInfo]:
         """Wait until every run is uploaded, and stop the process. A run that nobody has ended ends as interrupted.
 
         Args:
             timeout: Longest wait, in seconds.
             progress: Called with a line about what is waited for, every few seconds.
+            when_uploaded: Called while the process is still there, once every run is uploaded.
 
         Returns:
             The runs that were not uploaded by then; they name their local files.
@@ -290,6 +310,8 @@ class Recorder:
         for trial_id in self.runs:
             self.finish(trial_id, "interrupted")
         late = self._wait_for_ends(timeout, progress)
+        if when_uploaded is not None and not late:
+            when_uploaded()
         self._supervisor.stop(_LATE_CLOSE_GRACE_S if late else _CLOSE_GRACE_S)
         self._snapshots.close()
         self._media.close()

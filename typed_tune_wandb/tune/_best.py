@@ -10,15 +10,18 @@ from typing import Any, Final
 from attrs import define, evolve, frozen
 
 from typed_tune_wandb.errors import Problem, WandbSettingsError
-from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
+from typed_tune_wandb.experiment._best import BestTrial
+from typed_tune_wandb.recording.checkpoints import CheckpointArtifact, artifact_name
 from typed_tune_wandb.recording.client import Recorder
-from typed_tune_wandb.settings import LoggerOptions, UploadCheckpoints
+from typed_tune_wandb.recording.state import RunInfo
+from typed_tune_wandb.settings import MAX_NAME_CHARS, LoggerOptions, UploadCheckpoints, shorten
 from typed_tune_wandb.tune._metric import Metric, find_metric
 
 logger = logging.getLogger(__name__)
 
 BEST: Final = "best"
 """The alias of a trial's best checkpoint."""
+MAX_CHECKPOINT_NAME_CHARS: Final = MAX_NAME_CHARS - len("checkpoint_")
 
 
 @define
@@ -188,6 +191,18 @@ class Best:
         if artifact is not None and self._recorder.is_open(trial_id):
             self._recorder.save_checkpoint(trial_id, artifact)
         return self.values.summary(trial_id)
+
+    def trial(self, runs: Mapping[str, RunInfo], earlier: BestTrial | None) -> BestTrial | None:
+        """Return the best trial, with what an earlier session has marked; None if there is none."""
+        trial_id = self.values.best_trial
+        if self.metric is None or trial_id is None or trial_id not in runs:
+            return earlier
+        artifact = (
+            "" if self._uploads is False else artifact_name(shorten(runs[trial_id].name, MAX_CHECKPOINT_NAME_CHARS))
+        )
+        value = self.metric.value(self.values.scores[trial_id])
+        marked = {} if earlier is None else earlier.marked
+        return BestTrial(trial_id, self.metric.name, self.metric.mode, value, artifact, marked)
 
     def save(self) -> dict[str, object]:
         """Return what a restored experiment goes on with."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
@@ -18,6 +18,7 @@ from typed_tune_wandb._logging import WarnOnce
 from typed_tune_wandb.credentials import Credential, Secret, resolve_api_key
 from typed_tune_wandb.errors import Problem, TypedTuneWandbError, WandbLoginError, WandbSettingsError
 from typed_tune_wandb.experiment import ExperimentRuns
+from typed_tune_wandb.experiment._best import mark
 from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.payload import ResultConverter
@@ -126,7 +127,23 @@ class Session:
         own: Any = self.recorder.runs
         earlier: Any = self._earlier.runs
         hidden = {"secret_names": self._defaults.secret_names or (), "excludes": self._defaults.excludes or ()}
-        return ExperimentRuns(ChainMap(own, earlier), self._experiment, self.folder, hidden)
+        runs = ChainMap(own, earlier)
+        return ExperimentRuns(runs, self._experiment, self.folder, hidden, self.best.trial(runs, self._earlier.best))
+
+    def mark_best(self) -> None:
+        """Mark the run of the best trial on the server; one that is not there is marked by ``sync``."""
+        best = self.runs.best_trial
+        run = None if best is None else self.runs.get(best.trial_id)
+        if best is None or run is None:
+            return
+        state = self.trials.get(best.trial_id)
+        key = None if state is None or state.key is None else state.key.reveal()
+        url = None if state is None else nested_setting(state.settings, "base_url")
+        best, problem = mark(self.recorder, best, run, key, url)
+        self._earlier = evolve(self._earlier, best=best)
+        if problem is not None:
+            text = "The W&B run of the best trial, %s, could not be tagged (%s). `typed-tune-wandb sync` does it later."
+            logger.warning(text, run.name, problem)
 
     def save(self) -> dict[str, object]:
         """Return what a restored experiment goes on with: its runs, with the next step and last iteration of each.
@@ -146,7 +163,8 @@ class Session:
         self._experiment = trial.experiment_dir_name
         if self._restored and self.folder is not None:
             with suppress(Exception):  # what Tune saved is older: it has no run's end
-                self._earlier = Index(self._experiment, dict(ExperimentRuns.load_from(self.folder)))
+                runs = ExperimentRuns.load_from(self.folder)
+                self._earlier = Index(self._experiment, dict(runs), best=runs.best_trial)
 
     def save_runs(self) -> None:
         """Write the runs to the experiment's folder: Tune saves no state after its last trial."""

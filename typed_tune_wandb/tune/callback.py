@@ -21,7 +21,6 @@ from typed_tune_wandb.experiment import ExperimentRuns
 from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recording.checkpoints import checkpoint_artifact
 from typed_tune_wandb.settings import (
-    MAX_NAME_CHARS,
     Goal,
     UploadCheckpoints,
     WandbConfigDict,
@@ -31,6 +30,7 @@ from typed_tune_wandb.settings import (
     shorten,
     validate_logger_arguments,
 )
+from typed_tune_wandb.tune._best import MAX_CHECKPOINT_NAME_CHARS
 from typed_tune_wandb.tune._console import Console
 from typed_tune_wandb.tune._restore import override_on_restore
 from typed_tune_wandb.tune._run_config import run_config
@@ -41,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 _ITERATION: Final = "training_iteration"
 _UPLOAD_TIMEOUT_S: Final = 300.0
-_MAX_CHECKPOINT_NAME_CHARS: Final = MAX_NAME_CHARS - len("checkpoint_")
 
 
 class WandbLogger(LoggerCallback):
@@ -228,7 +227,7 @@ class WandbLogger(LoggerCallback):
         recorder = self._session.recorder
         if self._options.upload_checkpoints and trial.checkpoint is not None and recorder.is_open(trial.trial_id):
             metrics = self._session.state_of(trial).converter.convert(trial.last_result).row
-            name = shorten(self.runs[trial.trial_id].name, _MAX_CHECKPOINT_NAME_CHARS)
+            name = shorten(recorder.runs[trial.trial_id].name, MAX_CHECKPOINT_NAME_CHARS)
             artifact = checkpoint_artifact(trial.checkpoint, name, metrics)
             self._session.best.save_checkpoint(trial.trial_id, metrics, artifact)
 
@@ -246,9 +245,9 @@ class WandbLogger(LoggerCallback):
             failed = trial.status == Trial.ERROR
             finished = trial.status == Trial.TERMINATED and wanted
             self._session.end_run(trial, "failed" if failed else "finished" if finished else "interrupted")
-        recorder.close(self._options.upload_timeout, progress=self._console.print)
         if trials and self._session.folder is None:  # all had ended in an earlier session
             self._session.find_folder(trials[0])
+        recorder.close(self._options.upload_timeout, self._console.print, self._session.mark_best)
         self._send_runs()
         self._session.best.warn_if_missing()
         self._session.save_runs()

@@ -27,9 +27,18 @@ from typed_tune_wandb._wandb_internals import (
     refused_upload,
 )
 from typed_tune_wandb.recording._media import to_wandb_media
-from typed_tune_wandb.recording._protocol import CheckLogin, LoginChecked, OpenRun, SaveCheckpoint, SetMediaOptions
+from typed_tune_wandb.recording._protocol import (
+    BestMarked,
+    CheckLogin,
+    LoginChecked,
+    MarkBest,
+    OpenRun,
+    SaveCheckpoint,
+    SetMediaOptions,
+)
 from typed_tune_wandb.recording._run_file import last_step, project_of, read_rows
 from typed_tune_wandb.recording.worker._interface import ServiceLostError, describe_error
+from typed_tune_wandb.recording.worker._marks import mark_best
 from typed_tune_wandb.recording.worker._services import has_service_ended
 
 if TYPE_CHECKING:
@@ -199,6 +208,10 @@ class WandbBackend:
         except Exception as error:
             return LoginChecked(url, describe_error(error))
         return LoginChecked(url, None)
+
+    def mark_best(self, command: MarkBest) -> BestMarked:
+        """Mark the best run and checkpoint of an experiment on the server."""
+        return mark_best(command)
 
     def stop(self, timeout_s: float) -> bool:
         """End wandb-core."""
