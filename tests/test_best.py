@@ -272,7 +272,7 @@ def test_the_marks_move(wandb_server: WandbServer, tmp_path: Path) -> None:
     assert [] == recorder.close(60, when_uploaded=mark_one_after_the_other)
     assert [None, None] == problems
     for run in wandb_server.all_runs:
-        assert ({"max": 3.0}, 0, {"lr": 1}) == (run.summary["score"], run.exit_code, {"lr": run.config["lr"]["value"]})
+        assert ({"max": 3.0}, 0, 1) == (run.summary["score"], run.exit_code, run.config["lr"])
     for versions in wandb_server.artifacts.values():
         assert [False, True] == ["best" in version.aliases for version in versions]
 
