@@ -121,7 +121,9 @@ class Backend:
 
     def _public_run(self, asked: JsonObject) -> JsonObject:
         run = self.runs.get((asked["entity"], asked["project"], asked["name"]))
-        fields = run and {**self._bucket(run), "projectId": "1", "commit": run.commit, "readOnly": False, "user": {"name": "u", "username": "u"}}
+        user = {"name": "u", "username": "u"}
+        more = {"projectId": "1", "commit": None, "readOnly": False, "user": user}
+        fields = run and {**self._bucket(run), **more}
         return {"project": {"run": fields}}
 
     def _run_resume_status(self, asked: JsonObject) -> JsonObject:
