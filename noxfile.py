@@ -26,7 +26,8 @@ PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 OLDEST = [bound.replace(">=", "==") for bound in PROJECT["dependencies"] if ">=" in bound]
 OLDEST += ["pydantic<2.10"]  # newer ones need a newer typing-extensions: pip would try them one by one
 CHECKERS = ["mypy", "pyright[nodejs]"]
-TOOLS = [tool for tool in PROJECT["optional-dependencies"]["dev"] if tool not in (*CHECKERS, "nox", "ruff")]
+COMPATIBILITY = runpy.run_path("tests/compatibility.py")
+TOOLS = COMPATIBILITY["TOOLS"]
 OLDEST_MYPY = "1.15"
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # What these tests say, they say of the newest versions: of type checkers, of the documents, and of a W&B server; or of
@@ -37,7 +38,7 @@ OF_THE_NEWEST = [
     *("test_wandb_server.py", "test_hostile_entries.py", "test_redaction_options.py"),
 ]
 # With the oldest versions, beside the unit tests: those of docs/compatibility.md.
-OF_THE_OLDEST = [test for check in runpy.run_path("tests/compatibility.py")["CHECKS"].values() for test in check]
+OF_THE_OLDEST = [test for check in COMPATIBILITY["CHECKS"].values() for test in check]
 
 # Of the sdist, in a minute: what reads the repository's own files, and what opens runs in another process.
 OF_THE_SDIST = ["tests/test_packaging.py", "tests/test_import.py", "tests/test_settings.py", "tests/test_recorder.py"]
@@ -45,6 +46,7 @@ OF_THE_SDIST = ["tests/test_packaging.py", "tests/test_import.py", "tests/test_s
 # As pip does by itself: Ray starts some hundreds of processes, and where no bytecode is written each compiles anew.
 COMPILE = {"UV_COMPILE_BYTECODE": "1"}
 
+nox.options.sessions = ["tests"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 

@@ -1,6 +1,6 @@
 """The mypy plugin: whether it ever reports a right program, how much it finds of the wrong ones, and what it costs.
 
-    python -m benchmarks.mypy_plugin soundness 10000     # random programs, about 20 minutes
+    python -m benchmarks.mypy_plugin soundness 10000     # random programs, about 5 minutes
     python -m benchmarks.mypy_plugin cost 7              # rounds, about 5 minutes
     python -m benchmarks.mypy_plugin examples            # Ray's own example programs
 

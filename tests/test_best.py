@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,20 @@ from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from tests.support.offline import OfflineRun, read_runs
 from tests.support.online import FAST_UPLOADS
+from tests.support.recorder import init, wait_for
 from tests.support.trainables import Checkpointed, fit, offline
 from tests.wandb_server import WandbServer
-from typed_tune_wandb import ExperimentRuns, WandbLogger, WandbSettingsError
+from tests.wandb_server.faults import Fault
+from typed_tune_wandb import ExperimentRuns, RunInfo, WandbLogger, WandbSettingsError
+from typed_tune_wandb.experiment import sync_runs
 from typed_tune_wandb.experiment._best import BestTrial, mark
 from typed_tune_wandb.payload import Payload
+from typed_tune_wandb.recording._protocol import SaveCheckpoint
 from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
 from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.recording.worker._kept import KeptCheckpoints
 from typed_tune_wandb.settings import LoggerOptions
-from typed_tune_wandb.tune._best import BestCheckpoints, BestValues
+from typed_tune_wandb.tune._best import Best
 from typed_tune_wandb.tune._metric import Metric, find_metric
 
 VALUES = st.one_of(
@@ -43,53 +50,50 @@ def is_number(value: object) -> bool:
 @pytest.mark.unit
 @given(ROWS, MODES)
 def test_the_best_trial(rows: list[tuple[str, Any]], mode: Any) -> None:
-    """It has the best finite number of all, and each trial's summary its own."""
-    best = BestValues(Metric("m", mode), {})
+    """It has the best finite number of all, and each trial's summary its own; also where a session goes on."""
+    best = Best(Metric("m", mode), uploads=False)
     for trial_id, value in rows:
         best.note(trial_id, {"m": value, "other": 9})
+        best = Best(best.metric, False, best.save())
     pick = max if mode == "max" else min
     expected: dict[str, Any] = {}
     for name in "abc":
         if numbers := [value for trial_id, value in rows if trial_id == name and is_number(value)]:
             expected[name] = pick(numbers)
         assert ({"m": {mode: expected[name]}} if numbers else {}) == best.summary(name)
-    if expected:
-        assert best.best_trial is not None
-        assert pick(expected.values()) == expected[best.best_trial]
-    else:
-        assert best.best_trial is None
+    found = best.trial({name: RunInfo(name, name, name) for name in "abc"}, None)
+    assert (None if not expected else pick(expected.values())) == (found and found.value)
+    assert found is None or expected[found.trial_id] == found.value
 
 
 @pytest.mark.unit
-@given(st.lists(VALUES, max_size=20), MODES, st.sampled_from([True, "best", "last", 1, 2, 3]))
-def test_which_checkpoints_are_uploaded(values: list[Any], mode: Any, uploads: Any) -> None:
-    """As a model that looks at all values again each time; what is uploaded and not superseded is the N best."""
-    checkpoints = BestCheckpoints(Metric("m", mode), uploads, {})
-    number = uploads if type(uploads) is int else 1
-    on_server: dict[int, Any] = {}
-    for iteration, value in enumerate(values, 1):
-        before = [known if mode == "max" else -known for known in values[: iteration - 1] if is_number(known)]
-        score = (value if mode == "max" else -value) if is_number(value) else None
-        is_best = score is not None and all(score > other for other in before)
-        is_among = score is not None and sum(other >= score for other in before) < number
-        choice = checkpoints.choose("t", {"m": value, "training_iteration": iteration})
-        assert (uploads is True or uploads == "last" or is_among) == (choice is not None)
-        if choice is not None:
-            assert is_best == ("best" in choice.aliases)
-            on_server[iteration] = score
-            for gone in choice.superseded:
-                del on_server[gone]
-    if type(uploads) is int:
-        numbers = sorted((value if mode == "max" else -value for value in values if is_number(value)), reverse=True)
-        assert numbers[:number] == sorted(on_server.values(), reverse=True)
-
-
-@pytest.mark.unit
-def test_true_is_not_one() -> None:
-    """True uploads each checkpoint; 1 the best alone."""
-    for uploads, expected in ((True, [True, True]), (1, [True, False])):
-        checkpoints = BestCheckpoints(Metric("m", "max"), uploads, {})
-        assert expected == [checkpoints.choose("t", {"m": value}) is not None for value in (2, 1)]
+@given(st.lists(VALUES, max_size=20), MODES, st.sampled_from([True, "best", "last", 1, 2, 3]), st.booleans())
+def test_which_checkpoints_are_uploaded(values: list[Any], mode: Any, uploads: Any, restored: bool) -> None:
+    """As a model that sorts all of them; the later ones count more where they are equal."""
+    best, kept, uploaded = Best(Metric("m", mode), uploads), KeptCheckpoints(), list[SaveCheckpoint]()
+    for number, value in enumerate(values):
+        chosen = best.choose("t", CheckpointArtifact("model", str(number), (), {"m": value}))
+        best = Best(best.metric, uploads, best.save()) if restored else best
+        if chosen is not None:
+            saved: Any = (chosen.name, chosen.location, chosen.aliases, {}, False, chosen.keep, chosen.score)
+            command = SaveCheckpoint("t", 1, *saved)
+            if command.keep:
+                kept.add(command)
+            else:
+                uploaded.append(command)
+    uploaded += kept.take()
+    assert [] == [*kept]
+    scores = {
+        number: (value if mode == "max" else -value, number) for number, value in enumerate(values) if is_number(value)
+    }
+    ranked = sorted(scores, key=scores.__getitem__)
+    expected = {True: [*range(len(values))], "last": [*range(len(values))][-1:], "best": ranked[-1:]}
+    wanted = expected[uploads] if uploads is True or isinstance(uploads, str) else ranked[-uploads:]
+    assert sorted(wanted) == [int(command.location) for command in uploaded]
+    if uploads != "last" and ranked:
+        assert ranked[-1] == [int(command.location) for command in uploaded if "best" in command.aliases][-1]
+    if uploads is not True:
+        assert ["best"] * (uploads != "last" and bool(ranked)) == [alias for one in uploaded for alias in one.aliases]
 
 
 @pytest.mark.unit
@@ -98,6 +102,7 @@ def test_the_loggers_metric() -> None:
     assert Metric("acc", "max") == find_metric(LoggerOptions(metric="acc", goal="maximize"))
     assert Metric("acc", "min") == find_metric(LoggerOptions(metric="acc", goal="minimize"))
     assert find_metric(LoggerOptions()) is None
+    assert find_metric(LoggerOptions(metric=False)) is None
 
 
 # --- in experiments ---------------------------------------------------------------------------------------------------
@@ -130,7 +135,9 @@ def only(runs: dict[str, OfflineRun]) -> OfflineRun:
         ({}, {"metric": "score", "mode": "min"}, {"min": 1}),
         ({"metric": "score", "goal": "minimize"}, {"metric": "score", "mode": "max"}, {"min": 1}),
         ({"metric": "score", "goal": "maximize"}, {}, {"max": 3}),
+        ({"metric": False}, {"metric": "score", "mode": "max"}, 2),
         ({}, {"search_alg": ConcurrencyLimiter(InOrder("score", "max"), 1)}, {"max": 3}),
+        ({}, {"scheduler": AsyncHyperBandScheduler(metric="score", mode="max")}, {"max": 3}),
         ({}, {}, 2),
     ],
 )
@@ -186,9 +193,9 @@ def aliases_of(run: OfflineRun) -> Iterator[tuple[int, list[str]]]:
     ("uploads", "expected"),
     [
         (True, {1: ["best"], 2: ["best"], 3: ["best"], 4: [], 5: [], 6: []}),
-        ("best", {1: ["best"], 2: ["best"], 3: ["best"]}),
+        ("best", {3: ["best"]}),
         ("last", {6: []}),
-        (2, {1: ["best"], 2: ["best"], 3: ["best"], 4: []}),
+        (2, {3: ["best"], 4: []}),
         (False, {}),
     ],
 )
@@ -287,3 +294,46 @@ def test_an_experiment_on_the_server(wandb_server: WandbServer, tmp_path: Path) 
     known = ExperimentRuns.load(tmp_path / "ray" / "exp").best_trial
     assert known is not None
     assert ({f"{best.entity}/p/{best.id}": ""}, 3) == (known.marked, known.value)
+
+
+def test_what_was_offline_is_marked_by_sync(
+    wandb_server: WandbServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once its runs are uploaded; a second call has nothing to do. What cannot be marked is named, and tried again."""
+    logger = offline(tmp_path, metric="score", goal="minimize")
+    fit(scores, {"values": tune.grid_search([[2, 3], [4, 1], [3, 2]])}, logger, tmp_path)
+    folder = tmp_path / "ray" / "exp"
+    wandb_server.faults.add(Fault("Run", status=403, message="no such permission"))
+    with caplog.at_level(logging.WARNING):
+        runs = sync_runs(ExperimentRuns.load(folder))
+    assert 0 == len(runs.not_uploaded)
+    wandb_server.faults.clear()
+    assert "could not be tagged" in caplog.text
+    assert [] == [run.id for run in wandb_server.all_runs if "best" in run.tags]
+    for _ in range(2):
+        runs = sync_runs(ExperimentRuns.load(folder))
+        best = runs.best_trial
+        assert best is not None
+        assert (1, True) == (best.value, best.is_marked(runs[best.trial_id]))
+        assert [runs[best.trial_id].id] == [run.id for run in wandb_server.all_runs if "best" in run.tags]
+
+
+def test_kept_checkpoints_outlive_the_recorders_process(tmp_path: Path) -> None:
+    """It is killed while it keeps the best ones: its replacement uploads them when the run ends, and no others."""
+    recorder, best = Recorder(), Best(Metric("score", "max"), 2)
+    recorder.open("a", init(tmp_path, "a"), {})
+    for step, score in enumerate([3.0, 1.0, 5.0, 4.0]):
+        recorder.log("a", step, Payload({"score": score}), step)
+        artifact = best.choose("a", evolve(checkpoint(tmp_path / str(step), score), aliases=(f"iteration-{step}",)))
+        if artifact is not None:
+            recorder.save_checkpoint("a", artifact)
+        if step == 2:
+            wait_for(lambda: recorder.runs["a"].rows == 3)
+            process = recorder._supervisor._process
+            assert process is not None
+            os.kill(process.pid, signal.SIGKILL)
+    recorder.finish("a", "finished")
+    assert [] == recorder.close(timeout=60)
+    run = only(read_runs(tmp_path))
+    assert [3.0, 1.0, 5.0, 4.0] == run.rows("score")
+    assert {2: ["best"], 3: []} == dict(aliases_of(run))

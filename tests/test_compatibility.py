@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.compatibility import CHECKS, COLUMNS, ROOT, outcomes, rows, with_row
+from tests.compatibility import (
+    CHECKS,
+    COLUMNS,
+    MAIN_PYTHON,
+    NOT_RUN,
+    OTHER_PYTHONS,
+    PAGE,
+    PAIRS,
+    PROJECT,
+    RELEASES,
+    ROOT,
+    UNCLASSIFIED,
+    UNIT,
+    outcomes,
+    rows,
+    with_row,
+)
+from typed_tune_wandb._versions import NEWEST_TESTED
 
 
 def test_every_test_that_is_named_is_there() -> None:
@@ -47,3 +64,21 @@ def test_a_row_takes_the_place_of_its_like() -> None:
     assert page.startswith("# Page\n\nText.\n\n| Ray | wandb |")
     found = [(r["Ray"], r["wandb"], r["media"]) for r in rows(page)]
     assert [("2.9.0", "0.30.0", "no"), ("2.60.0", "0.4.0", "yes"), ("2.60.0", "0.31.0", "no")] == found
+
+
+def test_the_page_has_all_releases() -> None:
+    """From the lower bounds on, and up to what a newer release is compared with; each Python with a classifier."""
+    seen = rows(PAGE.read_text(encoding="utf-8"))
+    for (name, requirement), number in {("Ray", "ray[tune]"): 0, ("wandb", "wandb"): 1}.items():
+        assert f"{requirement}>={PAIRS[0][number].removesuffix('.0')}" in PROJECT["dependencies"]
+        wanted = {pair[number].removesuffix("*") for pair in PAIRS if pair[number] != "newest"}
+        wanted.add(f"{NEWEST_TESTED[name.lower()]}.")
+        assert [] == [release for release in wanted if not any(row[name].startswith(release) for row in seen)]
+    assert {MAIN_PYTHON, *OTHER_PYTHONS} - {*UNCLASSIFIED} <= {row["Python"] for row in seen}
+
+
+def test_the_page_has_no_failure() -> None:
+    """In no row; what fails is mended before the page is committed."""
+    for row in rows(PAGE.read_text(encoding="utf-8")):
+        cells = {key: row[key].split(" of ") for key in (*CHECKS, UNIT) if row[key] != NOT_RUN}
+        assert {key: cell for key, cell in cells.items() if cell[0] != cell[-1]} == {}, [row[key] for key in RELEASES]

@@ -72,6 +72,16 @@ def test_documented_logger_reads_the_keys_file(tmp_path: Path) -> None:
     assert not (tmp_path / "ray_results").exists()
 
 
+def test_sweep_offline_keeps_the_configuration(tmp_path: Path) -> None:
+    """Tune's space in W&B's words, and how it becomes a sweep."""
+    printed = run_example("sweep.py", tmp_path, WANDB_MODE="offline")
+    (index,) = (tmp_path / "ray_results").rglob("wandb_runs.json")
+    parameters = json.loads(index.read_text())["sweep"]["config"]["parameters"]
+    assert {"distribution": "int_uniform", "min": 1, "max": 3} == parameters["model"]["parameters"]["degree"]
+    assert "typed-tune-wandb sync" in printed
+    assert 4 == len(read_runs(tmp_path / "wandb"))
+
+
 def test_builder(tmp_path: Path) -> None:
     """Each trial's own options override the logger's, and what is excluded is not recorded."""
     assert "The best learning rate is 0.9." in run_example("builder.py", tmp_path)

@@ -45,7 +45,7 @@ def test_fields_of_the_entry_and_of_the_logger() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_session() -> Iterator[None]:
-    """What an earlier test has told wandb in this process does not count."""
+    """What an earlier test has set in wandb in this process does not count."""
     wandb.teardown()
     yield
     wandb.teardown()
@@ -94,7 +94,7 @@ def test_defaults_and_what_is_missing() -> None:
         (3, ""),
     ],
 )
-def test_mistakes_are_told_and_do_not_raise(config: Any, path: str) -> None:
+def test_mistakes_are_named_and_do_not_raise(config: Any, path: str) -> None:
     """In the entry, in its place, and what wandb alone knows."""
     assert path in [problem.path for problem in explain_settings(config).problems]
 

@@ -118,7 +118,7 @@ class TestConfiguredSetting:
         known.update_from_env_vars(dict(os.environ))
         assert (known.mode, known.base_url) == found
 
-    def test_what_the_program_has_told_wandb(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_the_program_has_set_in_wandb(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The settings of its session; fails where wandb keeps them elsewhere."""
         assert configured_setting("api_key") is None
         wandb.setup(wandb.Settings(mode="disabled", base_url="http://127.0.0.1:8"))

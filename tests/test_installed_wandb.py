@@ -126,7 +126,8 @@ def test_class_and_dict_agree() -> None:
     """The class has a field for each option of the entry, of the same type but for what it holds instead."""
     fields = {name: arms(hint) for name, hint in get_type_hints(WandbSettings).items() if name[0] != "_"}
     assert set(get_type_hints(WandbConfigDict)) - set(types_module.ALIASES) == set(fields) - {"extra"}
-    held = {"api_key", "excludes", "log_config", "mask_secrets", "secret_names", "public_names", "tags", "config"}
+    held = {"api_key", "excludes", "metrics", "log_config", "mask_secrets", "tags", "config"}
+    held |= {"secret_names", "public_names"}
     for name, annotation in get_type_hints(WandbConfigDict).items():
         if name not in held and name in fields:
             assert (name, arms(annotation)) == (name, fields[name])

@@ -48,6 +48,8 @@ VALUES: Final = st.one_of(
     st.dictionaries(st.sampled_from(["a", "lr"]), TEXTS, max_size=2),
     st.dictionaries(st.sampled_from(["a", "lr"]), SCALARS, max_size=2),
 )
+RIGHT: Final = ("", "a}", "{{}}", "{trial_id}", "{config[a][b/c]:.0e}", "{trial_id:>128}")
+WRONG: Final = ("{", "{}", "{x}", "{trial_id", "{a}}", "{trial_id!r}", "{config}", "{config.a}", "{trial_id:>129}")
 NESTED_KEYS: Final = st.sampled_from([*settings_fields(), "_disable_stats", "bogus", "api_key", "fork_from", "resume"])
 NESTED: Final = st.dictionaries(NESTED_KEYS, VALUES, max_size=2)
 KEYS: Final = st.sampled_from([*ALL_KEYS, "bogus", "anonymous", "upload_checkpoints", ""])
@@ -75,7 +77,7 @@ def test_editors_get_descriptions() -> None:
     """Each key has one; the field's own."""
     described = {key: schema.get("description") for key, schema in SCHEMA["properties"].items()}
     assert "The documented page's name for id." == described["run_id"]
-    assert 'The kind of run: "train", "eval"...' == described["job_type"]
+    assert 'The kind of run: "train", "eval"..., or a template.' == described["job_type"]
     assert all(described.values())
 
 
@@ -87,6 +89,24 @@ def test_what_one_takes_the_other_takes(entry: dict[str, Any], nested: dict[str,
         entry = {**entry, "settings": nested}
     if not forks_itself(entry):
         assert is_taken(entry) == VALIDATOR.is_valid(entry)
+
+
+@pytest.mark.parametrize("template", [*RIGHT, *WRONG])
+@pytest.mark.parametrize("key", ["name", "run_name", "group", "job_type", "tags", "notes", "id"])
+def test_templates(key: str, template: str) -> None:
+    """The schema finds the wrong ones; in other keys they are texts, and wandb's own settings hold none."""
+    value = [template] if key == "tags" else template
+    nested: dict[str, object] = {"settings": {"run_tags": [template], "run_name": template}}
+    assert is_taken({key: value}) == VALIDATOR.is_valid({key: value})
+    assert is_taken(nested) == VALIDATOR.is_valid(nested) == bool(template)
+    assert (template in WRONG and key not in ("notes", "id")) <= (not is_taken({key: value}))
+
+
+def test_a_tag_of_a_long_template() -> None:
+    """The limit is that of the tag; in wandb's own settings that of the text."""
+    long = "{config[" + "a" * 70 + "]}"
+    for entry in ({"tags": [long]}, {"tags": ["a" * 65]}, {"settings": {"run_tags": [long]}}):
+        assert is_taken(dict(entry)) == VALIDATOR.is_valid(entry) == (entry == {"tags": [long]})
 
 
 @pytest.mark.parametrize("key", ALL_KEYS)
@@ -128,6 +148,8 @@ def is_in_json(value: object) -> bool:
         {"settings": {"x_file_stream_retry_max": 1.0}},
         {"id": "a", "fork_from": "a?_step=1"},
         {"name": "\ud800"},
+        {"name": "{trial_id:.2e}"},
+        {"group": "{config[wandb]}"},
     ],
 )
 def test_the_listed_differences(entry: dict[str, object]) -> None:

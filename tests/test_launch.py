@@ -150,7 +150,7 @@ def sweep_of(path: Path) -> str:
     return str(next(record.run.sweep_id for record in records if record.WhichOneof("record_type") == "run"))
 
 
-def test_another_project_than_the_agents_is_said(
+def test_another_project_than_the_agents_is_warned_of(
     launched: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Once, by name."""

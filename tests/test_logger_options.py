@@ -60,7 +60,10 @@ def problems(*defaults: Any, **arguments: Any) -> list[str]:
         ({"upload_checkpoints": 2.5}, f"upload_checkpoints: expected {UPLOADS}, got float."),
         ({"metric": "m"}, "metric: needs goal beside it."),
         ({"goal": "minimize"}, "goal: needs metric beside it."),
-        ({"metric": "", "goal": "minimize"}, "metric: expected the name of a metric, got an empty text."),
+        ({"metric": "", "goal": "minimize"}, "metric: expected the name of a metric, or False for none, got ''."),
+        ({"metric": True}, "metric: expected the name of a metric, or False for none, got True."),
+        ({"metric": 3, "goal": "minimize"}, "metric: expected the name of a metric, or False for none, got int."),
+        ({"metric": False, "goal": "minimize"}, "goal: needs metric beside it."),
         (
             {"metric": "m", "goal": "max"},
             'goal: expected "maximize" or "minimize" (Tune\'s modes "max" and "min"), got another str. '
@@ -144,7 +147,7 @@ def test_any_value(options: dict[str, Any]) -> None:
         assert options.items() <= attrs.asdict(passed).items()
     except WandbSettingsError as error:
         wrong = {problem.path for problem in error.problems}
-    bools = {"media", "verify"}
+    bools = {"media", "verify", "sweep"}
     assert {name for name in bools & options.keys() if not isinstance(options[name], bool)} == wrong & bools
     seconds = options.get("upload_timeout", 0)
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)

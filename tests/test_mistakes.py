@@ -26,16 +26,17 @@ IMPORTS = (
     "from typed_tune_wandb import WandbConfigDict, WandbLogger, WandbSettings\n"
 )
 # Words of this library that Ray's callback has not, or with another meaning; and words that wandb.init has not.
-NOT_OF_RAY = {"upload_checkpoints", "mask_secrets", "secret_names", "public_names"}
+NOT_OF_RAY = {"upload_checkpoints", "mask_secrets", "secret_names", "public_names", "metrics", "step_metric"}
 NOT_OF_INIT = {
     *("upload_checkpoints", "upload_checkpoint", "api_key", "api_key_file", "excludes", "log_config", "run_id"),
+    *("metrics", "step_metric"),
     *("run_name", "mask_secrets", "secret_names", "public_names"),
 }
 
 HEAD = """# When a mistake is found
 
 Each cell was seen, not assumed ({versions}). `tests/test_mistakes.py` holds this page against what the type checkers,
-this library's gate and `wandb.init` say today; where a cell needs Tune (Ray's callback, and the last {around} lines),
+this library and `wandb.init` report today; where a cell needs Tune (Ray's callback, and the last {around} lines),
 `python -m benchmarks.mistakes` saw it in a real experiment.
 
 - **editor**: mypy and pyright (standard) both show it in an *annotated* dict (`WandbConfigDict`), in the *builder*
@@ -44,7 +45,7 @@ this library's gate and `wandb.init` say today; where a cell needs Tune (Ray's c
   In a raw dict it ends `tune.run` or `Tuner.fit` **before the first trial** trains.
 - **in the trial**: `wandb.init` raises where it is called, on the worker, one mistake at a time.
 - **too late**: the experiment trains to its end as if all were well, and W&B has not its rows.
-- **never**: nothing is said, ever. **-**: there is no such word, or types cannot tell.
+- **never**: nothing is ever reported. **-**: there is no such option, or types cannot tell.
 
 | mistake | entry or call | editor | typed-tune-wandb | Ray's `WandbLoggerCallback` | `wandb.init` |
 |---|---|---|---|---|---|

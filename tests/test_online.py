@@ -79,7 +79,7 @@ def test_a_wrong_key_ends_the_experiment_before_it_trains(wandb_server: WandbSer
     assert {} == wandb_server.runs
 
 
-def test_a_key_without_permission_is_told_from_a_wrong_one(wandb_server: WandbServer, tmp_path: Path) -> None:
+def test_a_key_without_permission_is_not_a_wrong_one(wandb_server: WandbServer, tmp_path: Path) -> None:
     """By what the server says."""
     wandb_server.faults.add(Fault(status=403, message="permission denied", times=100))
     with pytest.raises(WandbLoginError, match="gives the API key from the variable WANDB_API_KEY no permission"):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import wandb
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from typed_tune_wandb._secret import Secret
@@ -234,3 +234,61 @@ def test_the_config_is_recorded_without_the_entry() -> None:
     config = {"lr": 1, "wandb": {"project": "p"}, "logger_config": {"wandb": {"project": "p"}, "type": "x"}}
     assert {"lr": 1, "logger_config": {"type": "x"}} == strip_wandb_entry(config) == sanitize_config(config)
     assert "wandb" in config
+
+
+RESULT: dict[str, Any] = {
+    "loss": 0.5,
+    "eval": {"acc": 1, "deep": {"x": 2, "y": [1]}},
+    "timers/a": 3,
+    "epoch": 4,
+    "training_iteration": 5,
+    "none": None,
+    "checkpoint_dir_name": None,
+    "timesteps_total": None,
+    "pid": 7,
+    "config": {"lr": 1},
+}
+KEYS = st.sampled_from(
+    ["loss", "eval", "eval/acc", "eval/deep", "eval/deep/x", "timers", "epoch", "none", "config", "pid"]
+)
+PATTERNS = st.lists(KEYS | st.sampled_from(["*", "e*", "eval/*/x", "*/acc", "[el]*", "eval/", "never"]), max_size=3)
+
+
+@given(PATTERNS, PATTERNS, st.none() | KEYS)
+@example([], [], "config")
+def test_metrics_and_excludes(metrics: list[str], excludes: list[str], step: str | None) -> None:
+    """A metric is recorded if ``metrics`` has it, or is empty, and ``excludes`` has it not; the step metric always."""
+    everything = ResultConverter().convert(RESULT)
+    assert not {"checkpoint_dir_name", "timesteps_total", "config/lr"} & everything.row.keys()
+    assert "none" in everything.row
+    wanted = Excludes(metrics)  # the same language of patterns
+    always = {"training_iteration" if step is None else step}
+    expected = {
+        key: value
+        for key, value in everything.row.items()
+        if key in always
+        or (key not in Excludes(excludes) and (not metrics or key in wanted or key == "training_iteration"))
+    }
+    converter = ResultConverter(excludes, metrics=metrics, step_metric=step, warn=lambda key, reason: None)
+    for _ in range(2):  # the second time by the layout of the first
+        row = converter.convert(RESULT).row
+        assert expected == {key: value for key, value in row.items() if key != "pid"}
+
+
+def test_metrics_leave_config_and_facts_alone() -> None:
+    """They have their own switches."""
+    payload = ResultConverter(metrics=["loss"], log_config=True).convert(RESULT)
+    assert {"loss": 0.5, "training_iteration": 5, "config/lr": 1} == payload.row
+    assert {"pid": 7} == payload.config["ray_tune"]
+
+
+@pytest.mark.parametrize("value", [None, "4", True, [4]])
+def test_a_step_metric_that_is_no_number(value: object) -> None:
+    """One warning; the row is recorded. What wandb itself adds to each row is no mistake."""
+    warned: list[str] = []
+    converter = ResultConverter(step_metric="epoch", warn=lambda key, reason: warned.append(key))
+    assert 0.5 == converter.convert({"loss": 0.5, "epoch": value}).row["loss"]
+    assert ["epoch"] == warned
+    own = ResultConverter(step_metric="_runtime", warn=lambda key, reason: warned.append(key))
+    assert {"loss": 0.5} == own.convert({"loss": 0.5}).row
+    assert ["epoch"] == warned

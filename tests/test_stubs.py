@@ -190,14 +190,6 @@ def test_a_package_shows_the_same_objects_as_ray(stub: Path) -> None:
     assert set() == public - shown - NOT_OURS_TO_SHOW
 
 
-def test_pyright_reads_the_same_stubs() -> None:
-    """The tree for pyright holds every stub but the parents' (see the README for why), byte for byte."""
-    tree = STUBS / "pyright"
-    assert {leaf.relative_to(STUBS): leaf.read_bytes() for leaf in LEAVES} == {
-        Path("ray") / path.relative_to(tree / "ray"): path.read_bytes() for path in (tree / "ray").rglob("*.pyi")
-    }
-
-
 # --- a correct program stays correct ---
 
 

@@ -6,8 +6,8 @@ import threading
 from contextlib import suppress
 from typing import Final
 
-LONGEST_TEARDOWN: Final = 10.0
-"""Seconds for what ``run.finish()`` has left to write: it is milliseconds' work, unless uploads never end."""
+TEARDOWN_TIMEOUT_S: Final = 10.0
+"""For what ``run.finish()`` has left to write: it is milliseconds' work, unless uploads never end."""
 
 
 def teardown() -> None:
@@ -18,13 +18,13 @@ def teardown() -> None:
         wandb.teardown()
 
 
-def end_service(timeout: float = LONGEST_TEARDOWN) -> bool:
-    """Let wandb-core write the last of the files and end; whether it has, after at most ``timeout`` seconds.
+def stop_service(timeout_s: float = TEARDOWN_TIMEOUT_S) -> bool:
+    """Let wandb-core write the last of the files and end; whether it has, after at most ``timeout_s`` seconds.
 
     wandb itself waits without a limit, and wandb-core may never hear that it is to end: not where it has just given up
     a request to a server that is not there (seen in wandb 0.31, one time in ten).
     """
     ending = threading.Thread(target=teardown, daemon=True)
     ending.start()
-    ending.join(timeout)
+    ending.join(timeout_s)
     return not ending.is_alive()

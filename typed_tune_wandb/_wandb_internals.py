@@ -1,6 +1,6 @@
 """What rests on wandb's inside, where wandb has no public name for it.
 
-Each was seen in wandb 0.19.11, 0.21, 0.22, 0.24, 0.28 and 0.31, unless its docstring says that they differ.
+Each was seen in wandb 0.19.11, 0.21, 0.22, 0.24, 0.26, 0.28, 0.30 and 0.31, unless its docstring says that they differ.
 ``tests/test_wandb_internals.py`` has a test of each, unless another file is named, which fails with the first wandb in
 which it is different; ``docs/compatibility.md`` has how it went with which release. Each docstring says what that would
 cost. Importing this module does not import wandb.
@@ -129,7 +129,7 @@ def refused_upload(log: str | Path) -> str | None:
 def is_silent_server(problem: str) -> bool:
     """Tell from the text of an error of ``wandb.Api`` whether the server has given no answer.
 
-    ``tests/test_online.py`` has the test. Where it is not recognized, the key is held for wrong.
+    ``tests/test_online.py`` has the test. Where it is not recognized, the key is reported as wrong.
     """
     return any(text in problem for text in _SILENT_SERVER)
 
@@ -138,7 +138,7 @@ def session_settings() -> object | None:
     """Return wandb's settings in this process if it has loaded them; ``wandb.setup()`` would load them.
 
     Since wandb 0.21 the property ``settings`` would load them, too; in 0.19 it has them from the beginning.
-    ``tests/test_hooks.py`` has the test. Where they are not found, what the program has told wandb does not count.
+    ``tests/test_hooks.py`` has the test. Where they are not found, what the program has set in wandb does not count.
     """
     session = getattr(sys.modules.get("wandb.sdk.wandb_setup"), "_singleton", None)
     name = "settings_if_loaded" if hasattr(type(session), "settings_if_loaded") else "settings"

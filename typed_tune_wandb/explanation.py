@@ -1,4 +1,4 @@
-"""What W&B would be told for a run, and by whom: the settings that count, each with its source."""
+"""The settings that a run would have, each with its source."""
 
 from __future__ import annotations
 

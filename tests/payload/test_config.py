@@ -336,7 +336,7 @@ def test_hyperparameters_named_like_what_tune_adds_keep_their_values() -> None:
     assert ["mine", {"x": 1}] == [config[f"{TUNE_KEY} (hyperparameter)"], config["_wandb (hyperparameter)"]]
 
 
-def test_the_date_alone_is_no_news() -> None:
+def test_the_date_alone_is_no_change() -> None:
     """It changes each second: the snapshot of what goes to the config leaves it out."""
     results: list[dict[str, object]] = [{"pid": 1, "date": "a"}, {"pid": 1, "date": "b"}, {"pid": 2, "date": "b"}]
     first, second, third = (ResultConverter().convert(result).config_snapshot for result in results)

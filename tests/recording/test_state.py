@@ -122,7 +122,7 @@ def test_a_run_goes_from_opening_to_its_requested_end(driver: Driver) -> None:
         lambda generation: CheckpointSaved("t", generation, "folder"),
     ],
 )
-def test_news_of_a_former_opening_change_nothing(late: Any, driver: Driver) -> None:
+def test_events_of_a_former_opening_change_nothing(late: Any, driver: Driver) -> None:
     """Fault 15: a run that was opened again stays open, whatever is heard of the former one."""
     former = driver.open()
     driver.log.add(FinishRun("t", former, 0))

@@ -125,8 +125,8 @@ class Around:
     Attributes:
         title: What a user did.
         ours: The source of this library's logger.
-        ray: The source of Ray's callback; None where it has no such word.
-        init: The source of the arguments of ``wandb.init``; None where it has no such word.
+        ray: The source of Ray's callback; None where it has no such option.
+        init: The source of the arguments of ``wandb.init``; None where it has no such option.
         config: The source of Tune's config.
         mode: ``WANDB_MODE``.
         in_types: Whether the types tell.

@@ -39,6 +39,12 @@ def number() -> int: return 3
 def text(value: str = "text") -> str: return value
 def fix(config: dict[str, Any]) -> None: config["wandb"] = {"project": "right"}
 def mend(entry: dict[str, Any]) -> None: entry.clear()
+class Mending(dict[str, Any]):
+    def __setitem__(self, key: str, value: Any) -> None: pass
+    def update(self, *_: Any, **__: Any) -> None: pass
+    def __or__(self, other: Any) -> Any: return {}
+    def __ror__(self, other: Any) -> Any: return {}
+    def __ior__(self, other: Any) -> Any: return {}
 """
 _RIGHT: Final = {
     "project": ['"demo"', "None", "text()", 'f"{text()}"', "give('a')", "tune.choice(['a', 'b'])", "name"],
@@ -67,6 +73,7 @@ _ENTRIES: Final = [
     *["tune.choice([{ITEMS}, {ITEMS}])", "{ITEMS} if flag(1) else entry", "entry", "entry", "entry", "entry.copy()"],
     *["give(entry)", "(entry or {})", "{**give({'mode': 'offline'}), ITEMS}", "'demo'", "{ITEMS, **give({})}"],
     *["{'grid_search': [{ITEMS}]}", "{ITEMS, ITEMS}", "{give('mode'): 'offline', ITEMS}", "{ITEMS} | entry"],
+    *["Mending() | {ITEMS}", "{ITEMS} | Mending()", "tune.choice(*[[{ITEMS}]])", "{**Mending(), ITEMS}"],
 ]
 _CONFIGS: Final = [
     *["{'lr': 0.1, 'wandb': ENTRY}"] * 12,
@@ -96,11 +103,25 @@ _LINES: Final = [
     *["mode = 'online'", "config['wandb'] = entry = ENTRY", "config['nested'] = config", "holder = [entry]"],
     *["for mode in ['online']: pass", "fixed = config.update; fixed(wandb=ENTRY)", "name += 'b'"],
     *["with contextlib.suppress(KeyError): entry['project'] = give({})['none']", "from outcomes import config"],
+    *[
+        "[(entry := ENTRY)]",
+        "entry = Mending()",
+        "config, *rest = [CONFIG, CONFIG]",
+        "give(config.update)()",
+    ],
+    *["for entry in [ENTRY]: pass", "del config; config = CONFIG", "copied = {**config}", "copied = config | {}"],
+    *["setattr(sys.modules[__name__], 'config', {})", "late.append(lambda: tune.run(train, config=config))"],
+    *[
+        "late.append(tune.run(train, config=config) for _ in 'a')",
+        "for each in late: give(each)",
+        "both = config = CONFIG",
+    ],
 ]
 _BLOCKS: Final = [
     *["if flag(0):\n BODY", "if flag(1):\n BODY\nelse:\n BODY", "for each in give(['tags', 'mode']):\n BODY"],
     *[
         "while flag(2):\n BODY",
+        "for each in 'ab':\n config = CONFIG\n [next(x) if hasattr(x, 'send') else x() for x in late]\n BODY",
         "try:\n BODY\n give({})['none']\nexcept KeyError:\n BODY",
         "try:\n BODY\nfinally:\n BODY",
     ],
@@ -132,7 +153,7 @@ class _Grammar:
     def program(self) -> str:
         pick = self._random.choice
         start = ["entry: dict[str, Any] = {ITEMS}", "config: dict[str, Any] = " + pick(_STARTS)]
-        head = ["name = 'a'", "mode = 'offline'", "tags = ['a']", "copied: dict[str, Any] = {}"]
+        head = ["name = 'a'", "mode = 'offline'", "tags = ['a']", "copied: dict[str, Any] = {}", "late: list[Any] = []"]
         between = [
             pick(_BLOCKS) if self._random.random() < 0.3 else pick(_LINES) for _ in range(pick([0, 0, 1, 1, 2, 3]))
         ]

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from tests.wandb_server import older
 from tests.wandb_server.artifacts import ArtifactStore
 from tests.wandb_server.records import JsonObject, NotFoundError, ServerRun, project_fields
+from tests.wandb_server.sweeps import SweepStore
 
 NO_PROJECT = "uncategorized"
 
@@ -32,6 +33,7 @@ class Backend:
         self.entity = entity
         self.runs: dict[tuple[str, str, str], ServerRun] = {}
         self.artifacts = ArtifactStore(self._storage_url)
+        self.sweeps = SweepStore(entity)
         self._url = url
         self._operations: dict[str, Callable[[JsonObject], JsonObject]] = {
             "Viewer": self._viewer,
@@ -45,6 +47,7 @@ class Backend:
             "RunUploadUrls": self._run_upload_urls,
             "UseArtifact": self._use_artifact,
             **self.artifacts.operations,
+            **self.sweeps.operations,
             **older.OPERATIONS,
         }
 
@@ -108,6 +111,7 @@ class Backend:
         run.group = asked.get("groupName") or run.group
         run.job_type = asked.get("jobType") or run.job_type
         run.host = asked.get("host") or run.host
+        run.sweep = asked.get("sweep") or run.sweep
         run.program = asked.get("program") or run.program
         run.commit = asked.get("commit") or run.commit
         run.config_json = asked.get("config") or run.config_json

@@ -92,6 +92,7 @@ class ServerRun:
     """One run, as the server knows it.
 
     Attributes:
+        sweep: Id of the sweep that it belongs to.
         opened: How often a client created the run, or reopened it after it was complete.
         resumed: How often a client was told that the run exists and where it stands.
         exit_codes: Exit code of every time the run was completed.
@@ -112,6 +113,7 @@ class ServerRun:
     host: str | None = None
     program: str | None = None
     commit: str | None = None
+    sweep: str | None = None
     config_json: str = field(default="{}", repr=False)
     opened: int = 0
     resumed: int = 0

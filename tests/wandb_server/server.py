@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from tests.wandb_server.backend import Backend
 from tests.wandb_server.faults import Fault, Faults
 from tests.wandb_server.records import ArtifactVersion, JsonObject, NotFoundError, Request, ServerRun
+from tests.wandb_server.sweeps import ServerSweep
 
 FILE_STREAM = re.compile(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream")
 OPERATION = re.compile(r"(?:query|mutation)\s+(\w+)")
@@ -117,6 +118,11 @@ class WandbServer:
     def all_artifacts(self) -> list[ArtifactVersion]:
         """The versions of all artifacts in the order of their creation."""
         return self._backend.artifacts.versions.copy()
+
+    @property
+    def sweeps(self) -> list[ServerSweep]:
+        """All sweeps in the order of their creation."""
+        return self._backend.sweeps.sweeps.copy()
 
     @property
     def keys_seen(self) -> set[str]:

@@ -1,193 +1,179 @@
 """Finds what certainly reaches Tune by a call: its config, written out without names.
 
-A name is followed if it is bound once, and if every other mention of it in the file is understood: as a part of a
-display or of a config, or as the target of ``name[key] = ...``, ``name |= ...`` or ``name.update(...)`` in the block of
-its binding. So no branch, function or other code can have changed what it stands for.
+A name is followed from line to line, where one line certainly runs after the other, if every mention of it in the file
+is understood: as a part of a display or of a config, or as the target of an assignment, of ``name[key] = ...``,
+``name |= ...`` or ``name.update(...)``. So no branch, function or other code can have changed what it stands for.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Final, TypeAlias
 
 from mypy import nodes
-from mypy.nodes import DictExpr, Expression, NameExpr, Node, Var
+from mypy.nodes import Block, CallExpr, DictExpr, Expression, FuncDef, NameExpr, Statement, SymbolNode
+from mypy.server.subexpr import get_subexpressions
 from mypy.traverser import all_return_statements
-from mypy.types import CallableType, Type, TypedDictType, get_proper_type
 
-from typed_tune_wandb._mypy import tree
-from typed_tune_wandb._mypy.tree import Place
+from typed_tune_wandb._mypy import displays
 
-_REFLECTION: Final = {f"builtins.{name}" for name in ("eval", "exec", "globals", "locals", "vars")}
+_REFLECTION: Final = {"sys.modules", *(f"builtins.{name}" for name in ("eval", "exec", "globals", "locals", "vars"))}
+_SIMPLE: Final = (nodes.AssignmentStmt, nodes.ExpressionStmt, nodes.ReturnStmt)
+_PARTS: Final = ("body", "bodies", "defs", "else_body", "finally_body", "func", "handlers", "impl", "items")
+_DEFERRED: Final = (nodes.LambdaExpr, nodes.GeneratorExpr)
 
-
-class _Change(NamedTuple):
-    """A line that binds a name, or adds to the dict that it stands for: its place, and what is bound or added."""
-
-    place: Place
-    value: Expression
-    is_binding: bool
+Known: TypeAlias = dict[SymbolNode, tuple[Expression, ...]]
+"""What is known of variables at some line: what was bound to each, and what was then added to it."""
 
 
 class FileFlow:
     """What the calls in a file hand to Tune."""
 
     def __init__(self, file: nodes.MypyFile) -> None:
-        self._configs: dict[Node, tuple[Expression, Place]] = {}
-        self._changes: dict[Var, list[_Change]] = defaultdict(list)
-        self._mentions: Counter[Var] = Counter()
-        # The understood mentions of each name, by the name to whose value they belong; None is a config, or print().
-        self._understood: dict[Var, list[Var | None]] = defaultdict(list)
-        self._bound_otherwise: dict[str, list[Node]] = defaultdict(list)
-        self._uses_reflection = False
-        for node, place in tree.walk(file):
-            if isinstance(node, NameExpr):
-                self._note_mention(node)
-            elif isinstance(node, nodes.CallExpr):
-                self._note_call(node, place)
-            elif isinstance(node, nodes.Statement):
-                self._note_change(node, place)
-                for name in tree.names_bound_by(node):
-                    self._bound_otherwise[name].append(node)
-                self._uses_reflection |= isinstance(node, nodes.ImportAll)
-        self._followed = self._find_followed()
+        expressions = get_subexpressions(file)
+        references = [each for each in expressions if isinstance(each, nodes.RefExpr)]
+        self._uses_reflection = any(each.fullname in _REFLECTION for each in references)
+        self._mentions = Counter(each.node for each in references)
+        # The understood mentions of each name, by the variable to whose value they belong, if to any.
+        self._understood: dict[SymbolNode, list[SymbolNode | None]] = defaultdict(list)
+        self._changes: Counter[SymbolNode] = Counter()
+        self._bound_otherwise: dict[str, list[nodes.Node]] = defaultdict(list)
+        self._calls: set[Expression] = set()
+        self._known_at: dict[Expression, Known] = {}
+        self._followed: dict[SymbolNode, bool] = {}
+        self._pending: set[Expression] = set()
+        for each in references:
+            if isinstance(each, NameExpr) and not each.node:  # in lines that mypy holds for unreachable
+                self._bound_otherwise[each.name].append(each)
+        for line in file.imports:
+            self._uses_reflection |= isinstance(line, nodes.ImportAll)
+            for name, alias in line.ids if isinstance(line, nodes.Import) else getattr(line, "names", ()):
+                self._bound_otherwise[alias or name.partition(".")[0]].append(line)
+        for call in expressions:
+            if isinstance(call, CallExpr):
+                self._note_call(call)
+        self._note_lines(file.defs, {})
 
-    def config(self, call: nodes.CallExpr) -> Expression | None:
+    def config(self, call: CallExpr) -> Expression | None:
         """Return the config in a call, with displays in place of the names that are followed; None if it has none."""
-        config, place = self._configs.get(call, (None, {}))
-        return config and _Resolution(self, place).resolve(config)
+        config = displays.config_in(call)
+        return config and self._resolve(config, self._known_at.get(call, {}))
 
-    def changes(self, name: NameExpr) -> list[_Change]:
-        """Return the lines that make what a name stands for, the binding first; none where it is not followed."""
-        return self._changes[name.node] if isinstance(name.node, Var) and name.node in self._followed else []
-
-    def result(self, call: Expression) -> Expression | None:
-        """Return what is written in the only ``return`` of the function of this file that an expression calls."""
-        callee = call.callee if isinstance(call, nodes.CallExpr) else None
-        function = callee.node if isinstance(callee, NameExpr) else None
-        if not isinstance(function, nodes.FuncDef) or self._bound_otherwise[function.name] != [function]:
-            return None
-        last = function.body.body[-1] if function.body.body else None
-        if not isinstance(last, nodes.ReturnStmt) or all_return_statements(function) != [last]:
-            return None
-        is_plain = not (function.is_generator or function.is_coroutine or _is_typed_dict(function.type))
-        return last.expr if is_plain and not self._uses_reflection else None
-
-    def _note_mention(self, name: NameExpr) -> None:
-        if isinstance(name.node, Var):
-            self._mentions[name.node] += 1
-        elif name.node is None:  # in lines that mypy holds for unreachable
-            self._bound_otherwise[name.name].append(name)
-        self._uses_reflection |= name.fullname in _REFLECTION
-
-    def _note_call(self, call: nodes.CallExpr, place: Place) -> None:
-        config = tree.config_in(call)
+    def _note_call(self, call: CallExpr) -> None:
+        config = displays.config_in(call)
         if config:
-            self._configs[call] = config, place
-        for value in [config] if config else call.args if tree.called(call) == "builtins.print" else ():
+            self._calls.add(call)
+            self._note_names(config, None)
+        for value in call.args if displays.called(call) == "builtins.print" else ():
             self._note_names(value, None)
+        if isinstance(call.callee, NameExpr) and isinstance(call.callee.node, FuncDef):
+            self._understood[call.callee.node].append(None)
 
-    def _note_change(self, line: Node, place: Place) -> None:
-        """Note a line that is understood to bind a name, or to add to what it stands for."""
-        target, value = tree.change_by(line)
-        variable = target.node if isinstance(target, NameExpr) else None
-        if value and isinstance(variable, Var):
-            is_binding = isinstance(line, nodes.AssignmentStmt) and line.rvalue is value
-            self._changes[variable].append(_Change(place, value, is_binding))
-            self._understood[variable].append(variable)
-            if not isinstance(value, NameExpr):  # which would be one more name of the same object
-                self._note_names(value, variable)
-
-    def _note_names(self, value: Expression, owner: Var | None) -> None:
-        for name in tree.names_in_display(value):
-            if isinstance(name.node, Var):
+    def _note_names(self, value: Expression, owner: SymbolNode | None) -> None:
+        for name in displays.names_in(value):
+            if name.node:
                 self._understood[name.node].append(owner)
 
-    def _find_followed(self) -> set[Var]:
-        followed = {variable for variable, changes in self._changes.items() if self._may_follow(variable, changes)}
-        while True:
-            # What belongs to a name that is not followed can be reached by that name.
-            understood = {
-                variable: sum(owner is None or owner in followed for owner in self._understood[variable])
-                for variable in followed
-            }
-            lost = {variable for variable, times in understood.items() if times != self._mentions[variable]}
-            if not lost:
-                return followed
-            followed -= lost
+    def _note_lines(self, lines: list[Statement], known: Known) -> None:
+        """Note what some lines, which run one after the other, bind and add, and what is known at their calls."""
+        for line in lines:
+            if isinstance(line, nodes.ClassDef) or (
+                isinstance(line, (nodes.FuncBase, nodes.Decorator)) and not line.info
+            ):
+                self._bound_otherwise[line.name].append(line)
+            if isinstance(line, FuncDef):
+                self._changes.update(argument.variable for argument in line.arguments)
+            inner = [*_lines_in(line)]
+            for part in inner:
+                self._note_lines(part, {} if isinstance(line, FuncDef) else known)
+            expressions = [] if inner else get_subexpressions(line)
+            if not self._calls.isdisjoint(expressions):
+                now = takewhile(lambda each: not isinstance(each, _DEFERRED), expressions)
+                self._known_at.update(dict.fromkeys(now, known))
+            target, value = displays.change_by(line)
+            if value and isinstance(target, NameExpr) and isinstance(target.node, nodes.Var) and not target.node.info:
+                is_binding = isinstance(line, nodes.AssignmentStmt) and line.rvalue is value
+                before = () if is_binding else known.get(target.node, ())
+                known = {**known, target.node: (*before, value)}
+                self._changes[target.node] += 1
+                self._understood[target.node].append(None)
+                if not isinstance(value, NameExpr):  # which would be one more name of the same object
+                    self._note_names(value, target.node)
 
-    def _may_follow(self, variable: Var, changes: list[_Change]) -> bool:
-        if variable.info or _is_typed_dict(variable.type):  # a class attribute has other names outside
-            return False
-        is_bound_once = [change.is_binding for change in changes] == [True] + [False] * (len(changes) - 1)
-        is_one_block = len({tree.block_of(change.place) for change in changes}) == 1
-        # A function of that name is another one, in another scope; of an import, nothing tells the scope.
-        bound_otherwise = [node for node in self._bound_otherwise[variable.name] if not isinstance(node, nodes.FuncDef)]
-        return is_bound_once and is_one_block and not (bound_otherwise or self._uses_reflection)
+    def _is_followed(self, node: SymbolNode) -> bool:
+        if node not in self._followed:
+            self._followed[node] = False  # a dict in itself
+            # What belongs to a variable that is not followed can be reached by that variable.
+            self._followed[node] = (
+                not self._uses_reflection
+                and self._bound_otherwise[node.name] == ([node] if isinstance(node, FuncDef) else [])
+                and len(self._understood[node]) == self._mentions[node]
+                and all(owner is None or self._is_followed(owner) for owner in self._understood[node])
+            )
+        return self._followed[node]
 
-
-class _Resolution:
-    """Replaces names by displays, for a call at some place of a file."""
-
-    def __init__(self, file: FileFlow, place: Place) -> None:
-        self._file = file
-        self._place = place
-        self._pending: set[Expression] = set()
-
-    def resolve(self, value: Expression) -> Expression:
-        """Return what an expression in a config stands for, as a display without the names that are followed."""
-        if value in self._pending:  # a dict in itself, a function that calls itself
-            return tree.unknown(value)
+    def _resolve(self, value: Expression, known: Known) -> Expression:
+        """Return what an expression stands for, as a display without the names that are followed."""
+        if value in self._pending:  # a function that calls itself
+            return displays.unknown(value)
         self._pending.add(value)
-        resolved = display = tree.as_display(value)
+        resolved = display = displays.as_display(value)
         if isinstance(display, DictExpr):
-            resolved = self._merge(display.items, display)
-        elif isinstance(display, tree.SEQUENCES):
-            resolved = type(display)([self.resolve(item) for item in display.items])
+            merged = self._merge(display.items, display, known)
+            # An object that is not known may have a ``|`` of its own.
+            is_certain = not isinstance(value, nodes.OpExpr) or all(key for key, _ in merged.items)
+            resolved = merged if is_certain else value
+        elif isinstance(display, displays.SEQUENCES):
+            resolved = type(display)([self._resolve(item, known) for item in display.items])
             resolved.set_line(display)
-        elif isinstance(display, NameExpr):
-            resolved = self._resolve_name(display)
-        elif result := self._file.result(display):
-            resolved = self.resolve(result)
+        elif values := self._values(display, known):
+            resolved = self._resolve(values[0], known)
+            if len(values) > 1:  # of an object that other code made, nobody knows who else may change it
+                is_dict = isinstance(resolved, DictExpr)
+                resolved = self._merge([(None, each) for each in values], value, known) if is_dict else value
         self._pending.remove(value)
         return resolved
 
-    def _resolve_name(self, name: NameExpr) -> Expression:
-        changes = self._file.changes(name)
-        # Tune may read what it is given only later: a line after the call counts as well.
-        if not changes or not all(tree.is_before(change.place, self._place) for change in changes):
-            return name
-        bound = self.resolve(changes[0].value)
-        if len(changes) == 1:
-            return bound
-        # Of an object that other code made, nobody knows who else may change it.
-        return self._merge([(None, change.value) for change in changes], name) if isinstance(bound, DictExpr) else name
+    def _values(self, value: Expression, known: Known) -> tuple[Expression, ...]:
+        """Return what makes the value of a name, or of a call of a function with a single ``return``; or nothing."""
+        if isinstance(value, NameExpr) and value.node in known:
+            # Tune may read what it is given only later: a line after the call counts as well.
+            is_all = len(known[value.node]) == self._changes[value.node]
+            return known[value.node] if is_all and self._is_followed(value.node) else ()
+        callee = value.callee if isinstance(value, CallExpr) else None
+        function = callee.node if isinstance(callee, NameExpr) else None
+        if isinstance(function, FuncDef) and self._is_followed(function):
+            last = function.body.body[-1]
+            is_only = all_return_statements(function) == [last] and not (function.is_generator or function.is_coroutine)
+            if is_only and isinstance(last, nodes.ReturnStmt) and last.expr:
+                return (last.expr,)
+        return ()
 
-    def _merge(self, items: list[tuple[Expression | None, Expression]], origin: Expression) -> DictExpr:
+    def _merge(self, items: list[tuple[Expression | None, Expression]], origin: Expression, known: Known) -> DictExpr:
         """Return a display of a dict, made of keys and values or, with None for the key, of other dicts."""
-        known: dict[str | int, tuple[Expression | None, Expression]] = {}
-        is_open = False
+        merged: dict[str | int | None, tuple[Expression | None, Expression]] = {}
         for key, value in items:
             # What was copied from a dict to which more was added is not known: before that, or after?
-            is_changed = key is None and isinstance(value, NameExpr) and len(self._file.changes(value)) > 1
-            resolved = tree.unknown(value) if is_changed else self.resolve(value)
-            added = [(key and self.resolve(key), resolved)]
-            if key is None and isinstance(resolved, DictExpr):
-                added = resolved.items
+            is_changed = key is None and len(self._values(value, known)) > 1
+            resolved = displays.unknown(value) if is_changed else self._resolve(value, known)
+            added = resolved.items if isinstance(resolved, DictExpr) and not key else [(key, resolved)]
             for name, item in added:
+                name = name and self._resolve(name, known)
                 if isinstance(name, (nodes.StrExpr, nodes.IntExpr)):
-                    known[name.value] = name, item
+                    merged[name.value] = name, item
                 else:  # each key may have another value now
-                    known, is_open = {}, True
-        merged = DictExpr([*([(None, tree.unknown(origin))] if is_open else []), *known.values()])
-        merged.set_line(origin)
-        return merged
+                    merged = {None: (None, displays.unknown(origin))}
+        display = DictExpr([*merged.values()])
+        display.set_line(origin)
+        return display
 
 
-def _is_typed_dict(kind: Type | None) -> bool:
-    """Whether a variable, or what a function returns, is a TypedDict: mypy itself checks that."""
-    proper = get_proper_type(kind)
-    return isinstance(
-        get_proper_type(proper.ret_type) if isinstance(proper, CallableType) else proper,
-        TypedDictType,
-    )
+def _lines_in(line: Statement) -> Iterator[list[Statement]]:
+    """Yield the lines of each block in a statement."""
+    for name in () if isinstance(line, _SIMPLE) else _PARTS:
+        held = getattr(line, name, None)
+        for part in held if isinstance(held, list) else [held]:
+            if isinstance(part, (Block, Statement)):
+                yield part.body if isinstance(part, Block) else [part]

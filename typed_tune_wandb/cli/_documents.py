@@ -113,7 +113,7 @@ def _read_yaml(text: str) -> list[Document]:
             node = loader.get_node()
             repeated = _repeated(_yaml_positions(node, (), frozenset()))
             value = loader.construct_document(node)
-            # Read anew: construction has put the merged keys ("<<") in their place.
+            # Read again: construction has put the merged keys ("<<") in their place.
             documents.append(Document(value, dict(_yaml_positions(node, (), frozenset())), repeated))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -1,4 +1,4 @@
-"""``typed-tune-wandb doctor``: what a run would be told here, by whom, and whether it could be recorded."""
+"""``typed-tune-wandb doctor``: the settings that a run would have here, and whether it could be recorded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Findings:
 @click.option("--skip-server", is_flag=True, help="Do not ask the server.")
 @json_option
 def doctor(file: Path | None, at: str | None, skip_server: bool, as_json: bool) -> None:
-    """Show what a run would be told here, and by whom.
+    """Show the settings that a run would have here, and where each comes from.
 
     Versions; the mode, entity, project, group, server, folder and source of the key, each with the field, variable,
     file, hook or default that sets it; whether the server answers and takes the key; and the free disk. The key is

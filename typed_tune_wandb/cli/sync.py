@@ -49,5 +49,7 @@ def sync(experiment: str, watch: bool, timeout: float, attempts: int, as_json: b
             reason = run.problem or ("it is still being written" if run.live else "it is not uploaded")
             click.echo(f"{click.style('left:', fg='red')} {run.name} ({run.id}): {reason}")
         click.echo(f"{len(runs) - len(left)} of {counted(len(runs), 'run')} uploaded")
+        if runs.sweep is not None and runs.sweep.url is not None:
+            click.echo(f"sweep: {runs.sweep.url}")
     if left:
         sys.exit(PROBLEMS_FOUND)

@@ -94,7 +94,7 @@ def from_wandb_settings(settings: WandbSettings) -> Credential | None:
     server = nested_setting(settings, "base_url")
     if key is None or (server is not None and server.rstrip("/") != configured_base_url()):
         return None
-    # Explicit: what this program has told wandb, no other process knows.
+    # Explicit: no other process knows what this program has set in wandb.
     return Credential(Secret(key), "wandb's settings", Secret(key))
 
 

@@ -9,14 +9,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import Factory, asdict, fields, frozen
 
 from typed_tune_wandb.experiment._best import BestTrial
 from typed_tune_wandb.payload import Redactor
 from typed_tune_wandb.recording.state import RunInfo
+from typed_tune_wandb.recording.sweep import SweepInfo
 
+_T = TypeVar("_T", SweepInfo, BestTrial)
 INDEX_FILE: Final = "wandb_runs.json"
 SCHEMA_VERSION: Final = 1
 _STORED: Final = [name.name for name in fields(RunInfo) if name.name not in ("path", "earlier_paths", "id")]
@@ -32,12 +34,14 @@ class Index:
         experiment: The experiment's name.
         runs: Trial id → its run.
         hidden: The logger's own ``secret_names`` and ``excludes``: they hold for what is shown of the trials' configs.
+        sweep: The experiment's sweep, if it has one or is to have one.
         best: The best trial, if there is a metric.
     """
 
     experiment: str = ""
     runs: Mapping[str, RunInfo] = Factory(dict)
     hidden: Mapping[str, Sequence[str]] = Factory(dict)
+    sweep: SweepInfo | None = None
     best: BestTrial | None = None
 
 
@@ -50,8 +54,10 @@ def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
     """
     entries = [_entry(run, None if folder is None else Path(folder)) for run in index.runs.values()]
     hidden = {name: [*names] for name, names in index.hidden.items()}
-    best = {} if index.best is None else {"best": asdict(index.best)}
-    content = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden, **best, "runs": entries}
+    optional = {"sweep": index.sweep, "best": index.best}
+    head = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden}
+    more = {name: asdict(value) for name, value in optional.items() if value is not None}
+    content = {**head, **more, "runs": entries}
     return json.dumps(content, indent=1)
 
 
@@ -72,9 +78,8 @@ def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
         raise ValueError(f"{INDEX_FILE} has version {content['version']}: a newer typed-tune-wandb reads it.")
     runs = [_run(entry, None if folder is None else Path(folder)) for entry in content["runs"]]
     by_trial = {run.trial_id: run for run in runs}
-    known = {field.name for field in fields(BestTrial)}
-    best = {name: value for name, value in content.get("best", {}).items() if name in known}
-    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), BestTrial(**best) if best else None)
+    sweep, best = _stored(SweepInfo, content.get("sweep")), _stored(BestTrial, content.get("best"))
+    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), sweep, best)
 
 
 def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:
@@ -82,6 +87,11 @@ def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:
     shown = {name: _REDACTOR.redact(name, stored[name]) for name in _SHOWN if stored[name]}
     files = [_relative(Path(path), folder) for path in run.paths]
     return {"trial_id": run.trial_id, "run_id": run.id, **stored, **shown, "exit_code": run.exit_code, "files": files}
+
+
+def _stored(cls: type[_T], stored: Mapping[str, Any] | None) -> _T | None:
+    known = [field.name for field in fields(cls)]
+    return None if stored is None else cls(**{name: stored[name] for name in known if name in stored})
 
 
 def _relative(path: Path, folder: Path | None) -> str:

@@ -16,11 +16,13 @@ from typing import IO, Final
 
 from attrs import evolve
 
+from typed_tune_wandb._wandb_internals import without_service
 from typed_tune_wandb.experiment._best import mark
 from typed_tune_wandb.experiment.runs import ExperimentRuns
 from typed_tune_wandb.recording._run_file import read_run
 from typed_tune_wandb.recording.client import Recorder
 from typed_tune_wandb.recording.state import EXIT_CODES, EndState, RunInfo
+from typed_tune_wandb.recording.sweep import SweepProcess
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +42,8 @@ def sync_runs(
     """Upload what is not on the server, and note in ``wandb_runs.json`` what is.
 
     A run of which the server knows nothing is uploaded by ``wandb sync``. One that is there in part, because an upload
-    was interrupted, is resumed: the server gets the rows that it does not have.
+    was interrupted, is resumed: the server gets the rows that it does not have. If the experiment was to be a sweep and
+    is none yet, the sweep is created of all its runs, once they are all uploaded.
 
     Args:
         runs: The runs of an experiment, from :meth:`ExperimentRuns.load`.
@@ -67,7 +70,29 @@ def sync_runs(
         if resumed:
             progress(f"W&B: resuming the upload of {len(resumed)} of {len(runs)} runs")
             runs = _saved(runs, _resume(resumed, timeout_s, progress))
-    return _with_marks(runs, timeout_s)
+    return _with_marks(_with_sweep(runs, progress), timeout_s)
+
+
+def _with_sweep(runs: ExperimentRuns, progress: Callable[[str], None]) -> ExperimentRuns:
+    """Create the sweep that an experiment was to have, once all its runs are uploaded: only then can they be added."""
+    sweep = runs.sweep
+    waits = runs.not_uploaded or any(run.live and not run.uploaded for run in runs.values())
+    if sweep is None or sweep.id is not None or waits:
+        return runs
+    members = [run.id for run in runs.values() if run.uploaded and run.project == sweep.project]
+    if not members:
+        return runs
+    progress(f"W&B: creating the sweep of {len(members)} runs")
+    with SweepProcess(sweep, prior_runs=members) as process:
+        sweep = process.wait()
+    if sweep.problem is not None:
+        logger.warning("The W&B sweep could not be created: %s. The next call tries again.", sweep.problem)
+    else:
+        with SweepProcess(sweep, finish=True) as process:
+            sweep = evolve(sweep, finished=process.wait().finished)
+    runs = runs.with_sweep(sweep)
+    runs.save()
+    return runs
 
 
 def _with_marks(runs: ExperimentRuns, timeout_s: float) -> ExperimentRuns:
@@ -131,7 +156,7 @@ def _upload(runs: Mapping[str, RunInfo], timeout_s: float, report: Callable[[int
         if _has_marker(run):
             changed[trial_id] = evolve(run, sync="done", url=url, problem=None)
         else:
-            # Without a page nothing of it is there: the next attempt begins anew.
+            # Without a page nothing of it is there: the next attempt starts from the beginning.
             reason = run.problem or "wandb sync has not uploaded it"
             changed[trial_id] = evolve(
                 run, sync="begun" if url else "none", url=url, problem=reason if url else run.problem
@@ -152,7 +177,8 @@ def _run_wandb_sync(
     arguments: list[str], runs: list[RunInfo], timeout_s: float, report: Callable[[int], None]
 ) -> dict[str, str]:
     """Run ``wandb sync`` until it ends, or no further run is uploaded in time; give run id → page."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("WANDB_MODE", "WANDB_SERVICE")}
+    environment = without_service(os.environ)
+    environment.pop("WANDB_MODE", None)
     environment["WANDB_SILENT"] = "false"  # the pages are in its output
     # It writes its own log below the current folder.
     with tempfile.TemporaryDirectory(prefix="wandb-sync-") as folder, Path(folder, "output").open("w+") as output:
@@ -206,7 +232,7 @@ def _resume(runs: Mapping[str, RunInfo], timeout_s: float, progress: Callable[[s
             init = {**recorded.init, "id": run.id, "name": run.name, "dir": folder, "mode": "online", "resume": "allow"}
             if run.project:
                 init["project"] = run.project
-            recorder.resume_upload(run, init, _end_of(run))
+            recorder.resume_upload(run, init, _end_of(run), recorded.step_metric)
         recorder.close(timeout_s, progress)
     changed = {}
     for trial_id, run in runs.items():

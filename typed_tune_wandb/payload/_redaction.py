@@ -23,7 +23,7 @@ _MASK_DIGITS: Final = 6
 _MIN_SECRET_NUMBER: Final = 1_000
 _SEPARATOR: Final = re.compile(r"[-. ]|(?<=[a-z0-9])(?=[A-Z])")  # "myBadge", "my-badge" and "my.badge" are "my_badge"
 _TRIAL_NUMBER: Final = re.compile(r"\d+_")  # at the beginning of Tune's experiment tag: "3_badge=k1tten"
-# Drawn anew in each process, and on no disk.
+# Drawn in each process, and on no disk.
 _PROCESS_KEY: Final = os.urandom(32)
 
 

@@ -13,13 +13,16 @@ from typed_tune_wandb._logging import WarnOnce
 from typed_tune_wandb.payload._config import TUNE_KEY, sanitize_config
 from typed_tune_wandb.payload._layout import RowLayout, is_plain
 from typed_tune_wandb.payload._redaction import Redactor
-from typed_tune_wandb.payload._routing import Destination, Router
+from typed_tune_wandb.payload._routing import ITERATION, Destination, Router
 from typed_tune_wandb.payload._scalars import UnstorableError, type_label, unique_key
 from typed_tune_wandb.payload._selection import Excludes
 from typed_tune_wandb.payload._values import MAX_DEPTH, NestingError, TooManyItemsError, ValueConverter, readable_items
 
 _MAX_ROW_KEYS: Final = 100_000
 _MAX_NESTED_DICTS: Final = 10_000
+# What Tune adds to results, also where it has no value for it.
+_OFTEN_NONE: Final = ("checkpoint_dir_name", "timesteps_total", "episodes_total", "timesteps_since_restore")
+_WANDBS_OWN_STEPS: Final = ("_step", "_runtime", "_timestamp")
 _MEDIA_CLASSES: Final = frozenset({"WBValue", "CustomChart", "Visualize"})
 
 
@@ -50,6 +53,9 @@ class ResultConverter:
 
     Args:
         excludes: Keys that are not recorded.
+        metrics: The metrics that are recorded, as patterns like those of ``excludes``, which count more. All, if empty.
+        step_metric: The metric that all are drawn over: it is always recorded, and a result without it is warned of.
+            None for ``training_iteration``, which is always recorded too.
         log_config: Record ``config/...`` of every result too.
         mask_secrets: Redact credentials in it, and in what Tune adds.
         redactor: Which names are secret. The default's, if None.
@@ -66,6 +72,8 @@ class ResultConverter:
         self,
         excludes: Iterable[str] = (),
         *,
+        metrics: Iterable[str] = (),
+        step_metric: str | None = None,
         log_config: bool = False,
         mask_secrets: bool = True,
         redactor: Redactor | None = None,
@@ -76,7 +84,10 @@ class ResultConverter:
         self._redactor = (redactor or Redactor()) if mask_secrets else Redactor(public_names=["*"])
         self._media = media
         self._warn = WarnOnce() if warn is None else warn
-        self._router = Router(Excludes(self._patterns), log_config, self._warn)
+        self._step_metric = step_metric
+        self._router = Router(
+            Excludes(self._patterns), log_config, self._warn, metrics, ITERATION if step_metric is None else step_metric
+        )
         self._configs: dict[str, tuple[bytes | None, dict[str, object]]] = {}
         self._facts: tuple[dict[str, object], dict[str, object]] = {}, {}
         self._names: tuple[object, ...] | None = None  # of the result before
@@ -100,9 +111,18 @@ class ResultConverter:
                 self._walk(result, "", payload, ())
             if names is not None and names != self._names:
                 self._names, self._layout = names, RowLayout.of(names, self._router.known(""))
+            self._complete(payload.row)
         except Exception as error:
             self._warn("result", f"it cannot be read ({type(error).__name__}): report a dict.")
         return payload
+
+    def _complete(self, row: dict[str, object]) -> None:
+        for key in _OFTEN_NONE:
+            if key in row and row[key] is None:
+                del row[key]
+        step = self._step_metric
+        if step is not None and step not in _WANDBS_OWN_STEPS and type(row.get(step)) not in (int, float):
+            self._warn(step, "a result has no number of this name, which is the step metric. Its row is recorded.")
 
     def _add_by_layout(self, result: Mapping[str, object], payload: Payload) -> bool:
         """Add a result with the names of the one before; tell whether that can be done."""
@@ -133,6 +153,9 @@ class ResultConverter:
                     self._add(key, destination, value, payload, parents)
             elif destination == "tune":
                 facts[key] = value
+            elif destination == "nested":
+                if isinstance(value, Mapping):
+                    self._add(key, destination, value, payload, parents)
             elif destination != "drop":
                 self._add(key, destination, value, payload, parents)
         if facts:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from typed_tune_wandb.payload._objects import key_text
-from typed_tune_wandb.payload._selection import Excludes
+from typed_tune_wandb.payload._selection import Excludes, Metrics
 
 DROPPED_KEYS: Final = ("done", "should_checkpoint", "config")
 """Result keys that never reach the history (``config`` does with ``log_config``)."""
@@ -16,8 +16,12 @@ TUNE_FACTS: Final = ("trial_id", "experiment_tag", "node_ip", "experiment_id", "
 _RESERVED: Final = frozenset({"_step", "_runtime", "_timestamp", "_wandb"})
 _MAX_ROUTES: Final = 200_000
 
-Destination = Literal["history", "shared", "tune", "config", "drop"]
-"""Where a key goes; ``shared``: to the history, under a key that another place of the result has, too."""
+ITERATION: Final = "training_iteration"
+"""The metric that Tune adds to each result, and over which all are drawn by default."""
+
+Destination = Literal["history", "shared", "nested", "tune", "config", "drop"]
+"""Where a key goes; ``shared``: to the history, under a key that another place of the result has, too; ``nested``:
+nowhere itself, but if it holds a dict, some of that may go to the history."""
 Route = tuple[str, Destination]
 
 
@@ -30,10 +34,21 @@ class Router:
         excludes: Keys that are not recorded.
         log_config: Whether ``config/...`` is recorded.
         warn: Called with a key and a text where a key is refused.
+        metrics: The metrics that are recorded, as far as they are not excluded; all by default.
+        step_metric: The metric that is recorded whatever is excluded.
     """
 
-    def __init__(self, excludes: Excludes, log_config: bool, warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        excludes: Excludes,
+        log_config: bool,
+        warn: Callable[[str, str], None],
+        metrics: Iterable[str] = (),
+        step_metric: str = ITERATION,
+    ) -> None:
         self._excludes = excludes
+        self._metrics = Metrics(metrics, (ITERATION, step_metric))
+        self._step_metric = step_metric
         self._log_config = log_config
         self._warn = warn
         self._routes: dict[str, dict[str, Route]] = {}
@@ -66,10 +81,13 @@ class Router:
         return key, destination
 
     def _destination(self, key: str, prefix: str) -> Destination:
-        if key in self._excludes:
-            return "drop"
-        if prefix:
+        if key == self._step_metric and key not in _RESERVED and key not in DROPPED_KEYS:
             return "history"
+        if key in self._excludes:
+            holds_step = self._step_metric.startswith(f"{key}/") and key not in DROPPED_KEYS
+            return "nested" if holds_step else "drop"
+        if prefix:
+            return self._metric(key)
         top = key.partition("/")[0]
         if top == "config" and self._log_config:
             return "config"
@@ -78,4 +96,9 @@ class Router:
         if key in _RESERVED or not key:
             self._warn(key, "W&B keeps this name for itself: report it under another one.")
             return "drop"
-        return "tune" if top in TUNE_FACTS else "history"
+        return "tune" if top in TUNE_FACTS else self._metric(key)
+
+    def _metric(self, key: str) -> Destination:
+        if key in self._metrics or key.startswith("config/"):  # log_config has its own switch
+            return "history"
+        return "nested" if self._metrics.may_hold(key) else "drop"

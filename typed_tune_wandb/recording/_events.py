@@ -75,7 +75,7 @@ class EventHandler:
         self.table.restart_waits()
 
     def apply(self, event: Event) -> None:
-        """Take an event in; what wandb or the server has said is redacted, as it is shown and logged."""
+        """Apply an event; texts of wandb or the server are redacted, as it is shown and logged."""
         event = _redacted(event)
         match event:
             case WorkerReady():

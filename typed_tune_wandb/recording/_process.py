@@ -12,11 +12,9 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
-from typed_tune_wandb._launch import without_run_variables
-from typed_tune_wandb._wandb_internals import without_service
+from typed_tune_wandb.recording._child import child_environment, import_paths
 from typed_tune_wandb.recording._poll import readable
 
 # The driver's own sys.path takes the place of the worker's before anything is imported: nothing in the current folder
@@ -169,29 +167,19 @@ def _shared_memory(size_bytes: int) -> int:
 
 
 def _start(theirs: tuple[int, ...], life: int, console: int, cautious: bool) -> subprocess.Popen[bytes]:
-    # The driver may have a wandb service of its own: these runs live in one of theirs. And it may have been started
-    # for a run of its own.
-    environment = without_service(without_run_variables(os.environ))
-    # wandb-core is Go: on one core, a row costs it a third less, and training has the others.
-    environment.setdefault("GOMAXPROCS", "1")
-    # What wandb prints of each artifact and login is no news: what a user needs to know comes as an event.
-    environment["WANDB_SILENT"] = "true"
     options = ",".join([*map(str, (*theirs, console)), str(int(cautious))])
-    paths = [path for path in sys.path if path]
-    if "" in sys.path:
-        paths.append(str(Path.cwd()))  # the current folder counts, but last
     # Ctrl-C is for the driver, which knows the runs that it interrupts. A job that is told to end (SLURM, systemd,
     # Kubernetes) tells all of its processes: the worker, from its first moment, ends after the driver.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", BOOT, options, *paths],
+            [sys.executable, "-c", BOOT, options, *import_paths()],
             stdin=life,
             # What sitecustomize and the like print at its start is of no use; later it prints where the driver does.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(*theirs, console),
-            env=environment,
+            env=child_environment(),
             start_new_session=True,
         )
     finally:

@@ -52,6 +52,8 @@ class OpenRun:
         earlier_files: Local files of workers that died over this run. Which of the rows that follow are in them, or on
             the server, the new worker has to find out.
         restored: Whether an earlier session may have recorded rows of this run.
+        step_metric: The metric that all others are drawn over; ``training_iteration`` if it is empty.
+        sweep_file: Where the id of the run's sweep will be; ``""`` if it has none, or the id is among the settings.
         aggregates: Metric → ``"max"`` or ``"min"``: what of it the run's summary has.
     """
 
@@ -65,6 +67,8 @@ class OpenRun:
     handled: int = 0
     earlier_files: tuple[str, ...] = ()
     restored: bool = False
+    step_metric: str = ""
+    sweep_file: str = ""
     aggregates: dict[str, str] = field(factory=dict)
 
 
@@ -121,6 +125,8 @@ class SaveCheckpoint:
     aliases: tuple[str, ...]
     metadata: dict[str, object]
     snapshot: bool = False
+    keep: int = 0
+    score: float = 0.0
 
 
 @frozen

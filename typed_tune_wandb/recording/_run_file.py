@@ -123,10 +123,12 @@ class RecordedRun:
     Attributes:
         init: Arguments of ``wandb.init``: names, tags, notes and the config.
         exit_code: Its exit code; None if the file has no end.
+        step_metric: The metric that all others are drawn over, or an empty text.
     """
 
     init: dict[str, Any]
     exit_code: int | None
+    step_metric: str = ""
 
 
 def read_run(path: str | Path) -> RecordedRun:
@@ -134,6 +136,7 @@ def read_run(path: str | Path) -> RecordedRun:
     init: dict[str, Any] = {}
     config: dict[str, Any] = {}
     exit_code = None
+    step_metric = ""
     parse = record_type().FromString
     with suppress(OSError):
         for data in records(Path(path).read_bytes()):
@@ -143,6 +146,8 @@ def read_run(path: str | Path) -> RecordedRun:
             kind = record.WhichOneof("record_type")
             if kind == "exit":
                 exit_code = int(record.exit.exit_code)
+            elif kind == "metric" and record.metric.glob_name == "*":
+                step_metric = str(record.metric.step_metric)
             elif kind == "config":
                 config |= values_of(record.config.update)
             elif kind == "run":
@@ -153,7 +158,7 @@ def read_run(path: str | Path) -> RecordedRun:
                 init |= {name: str(text) for name, text in texts.items() if text}
                 init["tags"] = [str(tag) for tag in run.tags]
     config.pop("_wandb", None)
-    return RecordedRun({**init, "config": config}, exit_code)
+    return RecordedRun({**init, "config": config}, exit_code, step_metric)
 
 
 def project_of(path: str | Path) -> str | None:

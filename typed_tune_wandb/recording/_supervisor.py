@@ -223,7 +223,7 @@ class Supervisor:
                 running = self.state is RecorderState.RUNNING and not killed
                 if running and (reason := self.watchdog.hangs(process.started_s)):
                     logger.warning("The recorder's process is replaced: %s.", reason)
-                    process.kill()  # what it has said up to then still counts
+                    process.kill()  # what it has sent up to then still counts
                     killed = True
                 if data:
                     self.changed.notify_all()

@@ -45,6 +45,9 @@ class CheckpointArtifact:
         location: Local folder, which is uploaded, or URI, which becomes a reference.
         aliases: Aliases of the version.
         metadata: Metrics of the result it belongs to.
+        keep: How many of the run's checkpoints are uploaded, when it ends: those with the highest scores, the later
+            ones where they are equal. 0: this one is uploaded at once.
+        score: What they are compared by.
         to_download: The checkpoint, where its files are neither local nor behind a URI: they are downloaded first.
     """
 
@@ -52,18 +55,14 @@ class CheckpointArtifact:
     location: str
     aliases: tuple[str, ...] = ()
     metadata: Mapping[str, object] = {}
+    keep: int = 0
+    score: float = 0.0
     to_download: Checkpoint | None = None
 
     @property
     def is_remote(self) -> bool:
         """Whether it becomes a reference."""
         return "://" in self.location
-
-
-def artifact_name(run_name: str) -> str:
-    """Return the name of the artifact of a run's checkpoints."""
-    # Artifact names hold letters, digits, "_", "-" and "." (docs.wandb.ai/guides/artifacts).
-    return re.sub(r"[^\w.-]", "-", f"checkpoint_{run_name}", flags=re.ASCII)
 
 
 def checkpoint_artifact(checkpoint: Checkpoint, run_name: str, metrics: Mapping[str, object]) -> CheckpointArtifact:
@@ -77,13 +76,14 @@ def checkpoint_artifact(checkpoint: Checkpoint, run_name: str, metrics: Mapping[
     """
     iteration = metrics.get("training_iteration")
     aliases = ("latest", *([f"iteration-{iteration}"] if iteration is not None else []))
-    name = artifact_name(run_name)
+    # Artifact names hold letters, digits, "_", "-" and "." (docs.wandb.ai/guides/artifacts).
+    name = re.sub(r"[^\w.-]", "-", f"checkpoint_{run_name}", flags=re.ASCII)
     kind, path = _unwrap(checkpoint.filesystem, checkpoint.path)
     if kind in _LOCAL:
         return CheckpointArtifact(name, str(Path(path)), aliases, metrics)
     if kind in _URI_SCHEMES:
         return CheckpointArtifact(name, f"{_URI_SCHEMES[kind]}://{path}", aliases, metrics)
-    return CheckpointArtifact(name, "", aliases, metrics, checkpoint)
+    return CheckpointArtifact(name, "", aliases, metrics, to_download=checkpoint)
 
 
 def _unwrap(filesystem: Any, path: str) -> tuple[str, str]:

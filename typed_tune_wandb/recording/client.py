@@ -159,7 +159,10 @@ class Recorder:
         *,
         recorded_iteration: int = 0,
         restored: bool = False,
+        step_metric: str | None = None,
+        sweep_file: str = "",
         aggregates: Mapping[str, str] = _NONE,
+        earlier: RunInfo | None = None,
     ) -> None:
         """Open the run of a trial.
 
@@ -172,35 +175,47 @@ class Recorder:
                 recorded again.
             restored: Whether an earlier session may have recorded more than is known here. Then both numbers are raised
                 to what the server and the local files have.
+            step_metric: The metric that all others are drawn over; ``training_iteration`` if it is None.
+            sweep_file: Where the id of its sweep will be (``SweepProcess.file``); the run waits for it.
             aggregates: Metric → ``"max"`` or ``"min"``: the run's summary has this of it, in place of the last value.
+            earlier: What an earlier session recorded of the trial: its files and rows are the run's, too.
         """
         self.start()
         run_id = str(init.get("id", trial_id))
         with self._changed:
             name, project = str(init.get("name", run_id)), str(init.get("project") or "")
-            generation = self._table.open(RunInfo(trial_id, run_id, name, project=project, entity=init.get("entity")))
+            info = RunInfo(trial_id, run_id, name, project=project, entity=init.get("entity")).following(earlier)
+            generation = self._table.open(info)
             position = self._positions.setdefault(trial_id, Position())
             position.raise_to(next_step, recorded_iteration)
             if self._supervisor.state is RecorderState.FAILED:
                 self._lose(trial_id, self._supervisor.fatal_error)
                 return
             numbers = position.next_step, recorded_iteration
-            command = OpenRun(trial_id, generation, {}, {}, *numbers, restored=restored, aggregates=dict(aggregates))
-            self._send_opening(command, init, settings)
+            opening = OpenRun(
+                *(trial_id, generation, {}, {}, *numbers, info.rows),
+                restored=restored,
+                step_metric=step_metric or "",
+                sweep_file=sweep_file,
+                aggregates=dict(aggregates),
+            )
+            self._send_opening(opening, init, settings)
 
-    def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState) -> None:
+    def resume_upload(self, run: RunInfo, init: Mapping[str, Any], end: EndState, step_metric: str = "") -> None:
         """Upload what the server does not have of the rows in a run's local files, and end the run.
 
         Args:
             run: The run, which has ended.
             init: Arguments of ``wandb.init``.
             end: How it ended.
+            step_metric: As the files have it.
         """
         self.start()
         with self._changed:
-            opening = RunInfo(run.trial_id, run.id, run.name, project=run.project, entity=run.entity)
-            generation = self._table.open(opening)
-            self._send_opening(OpenRun(run.trial_id, generation, {}, {}, earlier_files=run.paths), init, {})
+            info = RunInfo(run.trial_id, run.id, run.name, project=run.project, entity=run.entity)
+            generation = self._table.open(info)
+            opening = OpenRun(run.trial_id, generation, {}, {}, earlier_files=run.paths, step_metric=step_metric)
+            self._send_opening(opening, init, {})
         self.finish(run.trial_id, end)
 
     def update_config(self, trial_id: str, config: Mapping[str, object]) -> None:
@@ -242,7 +257,7 @@ class Recorder:
             self._changed.wait_for(self._supervisor.hurry, _FLUSH_TIMEOUT_S)
 
     def save_checkpoint(self, trial_id: str, artifact: CheckpointArtifact) -> None:
-        """Upload a checkpoint as an artifact of type ``model``; each one adds a version to it."""
+        """Upload a checkpoint, now or when the run ends, as the next version of an artifact of type ``model``."""
         checkpoint, location = artifact.to_download, artifact.location
         snapshot = None if checkpoint is not None or artifact.is_remote else self._snapshots.add(location)
         with self._changed:
@@ -254,6 +269,7 @@ class Recorder:
                 artifact.aliases,
                 convert_values(artifact.metadata, self._warn),
                 snapshot is not None,
+                *(artifact.keep, float(artifact.score)),
             )
             if checkpoint is None:
                 self._send("a checkpoint", command)

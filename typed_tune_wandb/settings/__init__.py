@@ -5,6 +5,7 @@ Importing this package loads neither ray nor wandb.
 
 from typed_tune_wandb.settings._configured import configured_base_url, configured_setting
 from typed_tune_wandb.settings._effective import (
+    default_group,
     effective_mode,
     explicit_option,
     has_project_in_environment,
@@ -29,7 +30,7 @@ from typed_tune_wandb.settings._logger_options import validate_logger_arguments
 from typed_tune_wandb.settings._model import WandbSettings
 from typed_tune_wandb.settings._nested import check_with_wandb
 from typed_tune_wandb.settings._origins import ResolvedSetting, resolved_settings, resolved_url
-from typed_tune_wandb.settings._rules import MAX_NAME_CHARS
+from typed_tune_wandb.settings._rules import MAX_NAME_CHARS, MAX_TAG_CHARS
 from typed_tune_wandb.settings._search_space import check_search_space
 from typed_tune_wandb.settings._types import (
     Goal,
@@ -42,6 +43,7 @@ from typed_tune_wandb.settings._types import (
 
 __all__ = [
     "MAX_NAME_CHARS",
+    "MAX_TAG_CHARS",
     "SCHEMA_DIFFERENCES",
     "Goal",
     "LoggerOptions",
@@ -56,6 +58,7 @@ __all__ = [
     "check_with_wandb",
     "configured_base_url",
     "configured_setting",
+    "default_group",
     "effective_mode",
     "entry_schema",
     "explicit_option",

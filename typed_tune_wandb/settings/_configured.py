@@ -18,7 +18,7 @@ _SECTION = "default"
 def configured_setting(name: str) -> str | None:
     """Return a setting of wandb that is configured outside of an entry, or None.
 
-    The first of these counts: its ``WANDB_...`` variable, what the program itself has told wandb (``wandb.login()``,
+    The first of these counts: its ``WANDB_...`` variable, what the program itself has set in wandb (``wandb.login()``,
     ``wandb.setup()``), the file ``wandb/settings`` of the current folder, and that of the user.
 
     Args:
@@ -36,7 +36,7 @@ def configured_with_source(name: str) -> tuple[str, str] | None:
     session = session_settings()
     if session is not None:
         value = getattr(session, name, None)
-        return None if value is None else (str(value), "what this program has told wandb")
+        return None if value is None else (str(value), "set by this program in wandb")
     found = ((_in_file(path, name), f"the file {path}") for path in _files())
     return next(((value, source) for value, source in found if value), None)
 

@@ -14,6 +14,7 @@ from typed_tune_wandb._logging import PROCESS_LOG
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.settings._configured import configured_setting
 from typed_tune_wandb.settings._model import WandbSettings
+from typed_tune_wandb.settings._templates import as_literal
 from typed_tune_wandb.settings._types import CONTINUATION_KEYS, NESTED_NAMES, Mode
 
 logger = logging.getLogger(__name__)
@@ -144,10 +145,21 @@ def resolve_destination(settings: WandbSettings, *, default_group: str | None) -
             f"{LOCATION_HOOK}."
         )
         raise WandbSettingsError([Problem("project", message)])
-    group = explicit_option(settings, "group") or _env(*GROUP_VARIABLES) or default_group
+    # Only the field of the entry is a template.
+    other_group = nested_setting(settings, "run_group") or _env(*GROUP_VARIABLES) or default_group
+    group = settings.group or (other_group and as_literal(other_group))
     destination = {"project": project, "group": group, **_rewind_from_environment(settings)}
     given = {name: value for name, value in destination.items() if value is not None}
     return settings.merged_with(given, source="the settings and the environment")
+
+
+def default_group(experiment: str | None) -> str | None:
+    """Return the group of a run whose settings have none: ``WANDB_RUN_GROUP``, ``WANDB_GROUP_NAME``, the experiment.
+
+    Args:
+        experiment: Tune's name of the experiment, or None.
+    """
+    return _env(*GROUP_VARIABLES) or experiment
 
 
 def has_project_in_environment() -> bool:

@@ -24,8 +24,10 @@ from typed_tune_wandb.settings._rules import (
     NAME_LISTS,
     NON_EMPTY_KEYS,
     ONE_LINE_KEYS,
+    PATTERN_LISTS,
     REWIND_PATTERN,
 )
+from typed_tune_wandb.settings._templates import TEMPLATE_KEYS, TEMPLATE_PATTERN
 from typed_tune_wandb.settings._types import (
     ALIASES,
     ALL_KEYS,
@@ -39,6 +41,7 @@ Schema = dict[str, Any]
 
 SCHEMA_DIFFERENCES: Final = (
     "whole numbers that are written with a fraction (1.0) where an int is expected: the schema takes them",
+    "the format in a template's field, and that no field reads the W&B entry: the schema takes some that do not suit",
     "a fork_from that names the run's own id: the schema takes it",
     "lone surrogates (characters that UTF-8 cannot encode): the schema takes them",
     "search values ({grid_search: [...]}): the schema is that of a trial's entry, and takes none",
@@ -59,7 +62,7 @@ def entry_schema() -> Schema:
     It is made for the installed wandb, whose parameters and settings are in it.
     """
     types = get_type_hints(WandbConfigDict)
-    properties: Schema = {key: _with_rules(key, _of_type(types[key])) for key in ALL_KEYS}
+    properties: Schema = {key: _with_templates(key, _with_rules(key, _of_type(types[key]))) for key in ALL_KEYS}
     properties["settings"] = {"anyOf": [_nested(), {"type": "null"}]}
     properties |= {key: {"type": "null"} for key in missing_parameters()}
     properties |= {key: {} for key in sorted(init_parameters() - properties.keys() - {"anonymous"})}
@@ -102,7 +105,7 @@ _INEXPRESSIBLE: Final[Schema] = {"not": {}}
 
 def _with_rules(key: str, schema: Schema) -> Schema:
     """Return the schema of the values under a key that also keep the key's rules."""
-    if key in ("tags", "excludes", *NAME_LISTS):
+    if key in ("tags", *PATTERN_LISTS, *NAME_LISTS):
         return {**schema, "if": {"type": "array"}, "then": {"items": _item_rules(key)}}
     rules = _text_rules(key)
     return {**schema, "if": {"type": "string"}, "then": rules} if rules else schema
@@ -119,6 +122,8 @@ def _text_rules(key: str) -> Schema:
         forbidden = FORBIDDEN_CHARS[key].replace("\\", r"\\")
         refused += [f"[{forbidden}]", f"^[{_BLANK}]", f"[{_BLANK}]$"]
         rules["maxLength"] = MAX_NAME_CHARS
+    if key == "step_metric":
+        refused.append(r"\*")
     if key in ("resume_from", "fork_from"):
         rules["pattern"] = rf"^{REWIND_PATTERN.pattern}(?![\s\S])"
     if refused:
@@ -130,6 +135,14 @@ def _item_rules(key: str) -> Schema:
     if key in NAME_LISTS:
         return {"pattern": f"[^{_BLANK}]", "not": {"pattern": "/"}}
     return {"minLength": 1, "maxLength": MAX_TAG_CHARS} if key == "tags" else {"minLength": 1}
+
+
+def _with_templates(key: str, schema: Schema) -> Schema:
+    """Return the schema of an entry's key that may hold templates; those inside ``settings`` hold none."""
+    template: Schema = {"if": {"pattern": r"\{"}, "then": {"pattern": TEMPLATE_PATTERN}}
+    if key == "tags":
+        return {**schema, "then": {"items": {**template, "else": _item_rules(key)}}}
+    return {**schema, "then": {**schema["then"], "allOf": [template]}} if key in TEMPLATE_KEYS else schema
 
 
 def _nested() -> Schema:

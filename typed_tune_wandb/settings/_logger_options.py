@@ -16,6 +16,7 @@ from typed_tune_wandb.settings._types import LOGGER_KEYS, LoggerOptions
 from typed_tune_wandb.settings._wording import unknown_key
 
 _converter: Final = strict_converter()
+_METRIC: Final = "the name of a metric, or False for none"
 _UPLOADS: Final = 'True, False, "best", "last", or a number of checkpoints, 1 or more'
 
 
@@ -89,6 +90,8 @@ def _reworded(problem: Problem, value: object) -> Problem:
     found = problem.message.partition(", got ")[2]
     if problem.path == "upload_checkpoints":
         return Problem(problem.path, f"expected {_UPLOADS}, got {found}", problem.suggestion)
+    if problem.path == "metric":
+        return Problem(problem.path, f"expected {_METRIC}, got {found}")
     if problem.path == "goal":
         message = f'expected "maximize" or "minimize" (Tune\'s modes "max" and "min"), got {found}'
         meant = {"max": '"maximize"', "min": '"minimize"'}.get(value) if isinstance(value, str) else None
@@ -101,11 +104,17 @@ def _check_best(given: Mapping[str, object]) -> Iterator[Problem]:
     number = given.get("upload_checkpoints")
     if isinstance(number, int) and not isinstance(number, bool) and number < 1:
         yield Problem("upload_checkpoints", f"expected {_UPLOADS}.")
-    if given.get("metric") == "":
-        yield Problem("metric", "expected the name of a metric, got an empty text.")
+    if given.get("metric") == "" or given.get("metric") is True:
+        yield Problem("metric", f"expected {_METRIC}, got {given['metric']!r}.")
     for name, other in (("metric", "goal"), ("goal", "metric")):
         # A wrong value of the other one has a problem of its own.
-        if given.get(name) and other in given and given[other] is None:
+        if (
+            isinstance(given.get(name), str)
+            and given[name]
+            and other in given
+            and not given[other]
+            and given[other] != ""
+        ):
             yield Problem(name, f"needs {other} beside it.")
 
 

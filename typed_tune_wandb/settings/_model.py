@@ -52,6 +52,10 @@ class WandbSettings:
     https://docs.wandb.ai/ref/python/init/); where a field is not given, wandb's default applies, or Tune's value where
     the field names one.
 
+    A ``name``, ``group``, ``job_type`` or tag with a ``{`` is a template. Its fields are ``{trainable}``,
+    ``{experiment}``, ``{trial_id}``, ``{trial_name}`` and ``{config[key]}`` (``{config[outer][inner]}``,
+    ``{config[outer/inner]}``), with a format as for ``str.format``; ``{{`` and ``}}`` are braces.
+
     Raises:
         WandbSettingsError: With every mistake, its path and what was probably meant.
 
@@ -76,6 +80,10 @@ class WandbSettings:
     """A file with the key on its only line; ``~`` is expanded on the driver."""
     excludes: tuple[str, ...] = field(default=(), converter=_to_tuple)
     """Metrics and config that are not recorded: exact keys, ``key`` for all of ``key/...``, and globs."""
+    metrics: tuple[str, ...] = field(default=(), converter=_to_tuple)
+    """The metrics that are recorded, as patterns like those of ``excludes``, which count more. Default: all."""
+    step_metric: str | None = None
+    """The metric that W&B draws all others over. The logger's default: ``training_iteration``."""
     log_config: bool = False
     """Record the config of every result, to follow hyperparameters that change (PBT)."""
     mask_secrets: bool = True
@@ -95,11 +103,11 @@ class WandbSettings:
     id: str | None = None
     """The run's id. Default: the trial's id, with eight hexadecimal digits for the experiment."""
     name: str | None = None
-    """The run's display name. Default: the trial's name."""
+    """The run's display name. Default: the trial's name. ``"{trainable}-{config[lr]:.0e}"`` is a template."""
     notes: str | None = None
     """A longer description."""
     tags: tuple[str, ...] | None = field(default=None, converter=_to_optional_tuple)
-    """Labels of 1 to 64 characters."""
+    """Labels of 1 to 64 characters, or templates: ``["opt:{config[optimizer]}"]``."""
     config: Mapping[str, object] | str | None = field(default=None, hash=False)
     """Added to the trial's config, whose keys it overrides; or the path of a YAML file."""
     config_exclude_keys: list[str] | None = field(default=None, hash=False)
@@ -109,9 +117,10 @@ class WandbSettings:
     allow_val_change: bool | None = None
     """Whether config values may change later. The logger's default: True."""
     group: str | None = None
-    """The run's group. Default: ``WANDB_RUN_GROUP``, then ``WANDB_GROUP_NAME``, then the experiment's name."""
+    """The run's group, or a template: ``"{experiment}/{config[model]}"``. Default: ``WANDB_RUN_GROUP``, then
+    ``WANDB_GROUP_NAME``, then the experiment's name."""
     job_type: str | None = None
-    """The kind of run: ``"train"``, ``"eval"``..."""
+    """The kind of run: ``"train"``, ``"eval"``..., or a template."""
     mode: Mode | None = None
     """``"online"`` (default), ``"offline"``, ``"disabled"`` or ``"shared"``. Or set ``WANDB_MODE``."""
     force: bool | None = None

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from typed_tune_wandb.errors import Problem
+from typed_tune_wandb.settings._templates import check_templates, is_template
 from typed_tune_wandb.settings._types import ALIASES, MUTUALLY_EXCLUSIVE
 
 MAX_NAME_CHARS: Final = 128
@@ -19,25 +20,29 @@ MAX_TAG_CHARS: Final = 64
 FORBIDDEN_CHARS: Final = {"project": r"/\#?%:", "entity": r"/\#?%:", "id": r"/\#?%:;,'", "run_id": r"/\#?%:;,'"}
 NON_EMPTY_KEYS: Final = {
     *("api_key", "api_key_file", "entity", "project", "dir", "id", "name", "group", "job_type"),
-    *("resume_from", "fork_from", "run_id", "run_name"),
+    *("resume_from", "fork_from", "run_id", "run_name", "step_metric"),
 }
 ONE_LINE_KEYS: Final = {"entity", "project", "dir", "id", "run_id", "api_key_file"}
 NAME_LISTS: Final = ("secret_names", "public_names")
-_LISTS: Final = ("tags", "excludes", *NAME_LISTS)
+PATTERN_LISTS: Final = ("excludes", "metrics")
+_LISTS: Final = ("tags", *PATTERN_LISTS, *NAME_LISTS)
 REWIND_PATTERN: Final = re.compile(r"[^?]+\?_step=[0-9]+")
 
 
-def check_values(entry: Mapping[str, object]) -> Iterator[Problem]:
+def check_values(entry: Mapping[str, object], *, templates: bool = False) -> Iterator[Problem]:
     """Yield the mistakes in values that have the right types; values of other types are skipped.
 
     Args:
         entry: Keys of an entry and their values.
+        templates: Whether a text with a ``{`` is a template, which may be longer than the tag that is made of it.
     """
+    if templates:
+        yield from check_templates(entry)
     for name, value in entry.items():
         if isinstance(value, str):
             yield from _check_text(name, value, entry)
         elif isinstance(value, (list, tuple)) and name in _LISTS:
-            yield from _check_items(name, value)
+            yield from _check_items(name, value, templates=templates)
 
 
 def check_exclusive_keys(given: Collection[str]) -> Iterator[Problem]:
@@ -59,6 +64,8 @@ def _check_text(name: str, text: str, entry: Mapping[str, object]) -> Iterator[P
         return
     elif not text.strip():
         yield Problem(name, "expected a name, got an empty str: leave it out instead.")
+    elif name == "step_metric" and "*" in text:
+        yield Problem(name, "expected one key, got a glob.")
     elif name in FORBIDDEN_CHARS:
         yield from _check_charset(name, text)
     elif name in ("resume_from", "fork_from"):
@@ -92,17 +99,19 @@ def _check_charset(name: str, text: str) -> Iterator[Problem]:
         yield Problem(name, f"expected at most {MAX_NAME_CHARS} characters, got {len(text)}.")
 
 
-def _check_items(name: str, items: list[object] | tuple[object, ...]) -> Iterator[Problem]:
+def _check_items(name: str, items: list[object] | tuple[object, ...], *, templates: bool) -> Iterator[Problem]:
     for index, item in enumerate(items):
         if not isinstance(item, str):
             continue
         if (wrong := _wrong_character(name, item)) is not None:
             yield Problem(f"{name}[{index}]", wrong)
             continue
+        if name == "tags" and templates and is_template(item):
+            continue
         if name == "tags" and not 1 <= len(item) <= MAX_TAG_CHARS:
             yield Problem(f"tags[{index}]", f"expected 1 to {MAX_TAG_CHARS} characters, got {len(item)}.")
-        elif name == "excludes" and not item:
-            yield Problem(f"excludes[{index}]", "expected a key or a glob, got an empty str.")
+        elif name in PATTERN_LISTS and not item:
+            yield Problem(f"{name}[{index}]", "expected a key or a glob, got an empty str.")
         elif name in NAME_LISTS and (not item.strip() or "/" in item):
             found = "a path" if item.strip() else "an empty str"
             yield Problem(f"{name}[{index}]", f"expected the name of a key or a glob, got {found}.")

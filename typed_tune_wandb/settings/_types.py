@@ -80,6 +80,8 @@ class _IntegrationOptions(TypedDict, total=False):
     """The other keys that this library reads itself, and the documented page's names for ``id`` and ``name``."""
 
     excludes: list[str] | tuple[str, ...] | None
+    metrics: list[str] | tuple[str, ...] | None
+    step_metric: str | None
     log_config: bool | None
     mask_secrets: bool | None
     secret_names: list[str] | tuple[str, ...] | None
@@ -117,8 +119,9 @@ class LoggerOptions:
     image_kwargs: Mapping[str, object] | None = None
     video_kwargs: Mapping[str, object] | None = None
     verify: bool = True
+    sweep: bool = False
     quiet: bool = False
-    metric: str | None = None
+    metric: str | bool | None = None  # not True
     goal: Goal | None = None
 
 
@@ -126,6 +129,8 @@ INTEGRATION_KEYS: Final = (
     "api_key",
     "api_key_file",
     "excludes",
+    "metrics",
+    "step_metric",
     "log_config",
     "mask_secrets",
     "secret_names",

@@ -25,7 +25,7 @@ _SUGGESTIONS: Final = {
     ("resume", "bool"): '"allow"',
     ("reinit", "bool"): '"create_new"',
     ("tags", "str"): '["..."]',
-    **{(key, "str"): '["..."]' for key in ("excludes", "secret_names", "public_names")},
+    **{(key, "str"): '["..."]' for key in ("excludes", "metrics", "secret_names", "public_names")},
 }
 # What an unknown key belongs to, or is called here: arguments of the logger, and of Ray's own setup_wandb.
 _OTHER_NAMES: Final = {
@@ -132,7 +132,7 @@ def _with_suggestion(problem: Problem, given: Mapping[object, object]) -> Proble
 
 def _check_rules(entry: Mapping[str, object], given: set[str]) -> Iterator[Problem]:
     """Yield the mistakes that types do not express: in values of the right types, and in keys together."""
-    yield from check_values(entry)
+    yield from check_values(entry, templates=True)
     yield from check_exclusive_keys(given)
     yield from check_continuations(entry.get("settings"), given)
     if _nested_api_key(entry.get("settings")) is not None:

@@ -7,141 +7,49 @@ from bisect import insort
 from collections.abc import Mapping
 from typing import Any, Final
 
-from attrs import define, evolve, frozen
+from attrs import evolve
 
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.experiment._best import BestTrial
-from typed_tune_wandb.recording.checkpoints import CheckpointArtifact, artifact_name
-from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
 from typed_tune_wandb.recording.state import RunInfo
-from typed_tune_wandb.settings import MAX_NAME_CHARS, LoggerOptions, UploadCheckpoints, shorten
-from typed_tune_wandb.tune._metric import Metric, find_metric
+from typed_tune_wandb.settings import UploadCheckpoints
+from typed_tune_wandb.tune._metric import Metric
 
 logger = logging.getLogger(__name__)
 
-BEST: Final = "best"
+ALIAS: Final = "best"
 """The alias of a trial's best checkpoint."""
-MAX_CHECKPOINT_NAME_CHARS: Final = MAX_NAME_CHARS - len("checkpoint_")
-
-
-@define
-class BestValues:
-    """The best value of each trial so far.
-
-    Attributes:
-        metric: What is compared; None if there is no metric.
-        scores: Trial id → the score of its best row.
-    """
-
-    metric: Metric | None
-    scores: dict[str, float]
-
-    def note(self, trial_id: str, row: Mapping[str, object]) -> None:
-        """Take in a trial's next row."""
-        if self.metric is not None and (score := self.metric.score(row)) is not None:
-            best = self.scores.get(trial_id)
-            if best is None or score > best:
-                self.scores[trial_id] = score
-
-    @property
-    def best_trial(self) -> str | None:
-        """The trial with the best value, the first of several; None if no trial has a value."""
-        return max(self.scores, key=self.scores.__getitem__, default=None)
-
-    def summary(self, trial_id: str) -> dict[str, object]:
-        """Return what the summary of a trial's run has of the metric, as ``define_metric`` writes it."""
-        if self.metric is None or trial_id not in self.scores:
-            return {}
-        return {self.metric.name: {self.metric.mode: self.metric.value(self.scores[trial_id])}}
-
-
-def how_many(uploads: UploadCheckpoints) -> int | None:
-    """Return how many of the best checkpoints are kept; None if that is no number. ``True`` is not 1."""
-    return uploads if isinstance(uploads, int) and not isinstance(uploads, bool) else None
-
-
-@frozen
-class Choice:
-    """A checkpoint that is uploaded.
-
-    Attributes:
-        aliases: Its aliases, beside those that every checkpoint has.
-        superseded: The iterations of those that are no longer among the best, and not kept.
-    """
-
-    aliases: tuple[str, ...] = ()
-    superseded: tuple[int, ...] = ()
-
-
-@define
-class BestCheckpoints:
-    """Which checkpoints are uploaded.
-
-    Attributes:
-        metric: What is compared; None if there is no metric.
-        uploads: The logger's argument ``upload_checkpoints``.
-        kept: Trial id → score and iteration of its best checkpoints, the worst first.
-    """
-
-    metric: Metric | None
-    uploads: UploadCheckpoints
-    kept: dict[str, list[tuple[float, int]]]
-
-    def choose(self, trial_id: str, row: Mapping[str, object]) -> Choice | None:
-        """Take in a trial's next checkpoint; tell whether and how it is uploaded.
-
-        Args:
-            trial_id: Tune's id of the trial.
-            row: The row that it belongs to.
-
-        Example:
-            >>> from typed_tune_wandb.tune._best import BestCheckpoints
-            >>> from typed_tune_wandb.tune._metric import Metric
-            >>> checkpoints = BestCheckpoints(Metric("score", "max"), "best", {})
-            >>> [checkpoints.choose("t", {"score": score}) is not None for score in (2, 1, 3)]
-            [True, False, True]
-        """
-        others = Choice() if self.uploads is True or self.uploads == "last" else None
-        score = None if self.metric is None else self.metric.score(row)
-        if score is None:
-            return others
-        kept = self.kept.setdefault(trial_id, [])
-        number = how_many(self.uploads) or 1
-        is_best = not kept or score > kept[-1][0]
-        if len(kept) >= number and score <= kept[0][0]:
-            return others
-        insort(kept, (score, _iteration(row)), key=lambda pair: pair[0])
-        fallen = tuple(iteration for _, iteration in kept[:-number])
-        del kept[:-number]
-        return Choice((BEST,) if is_best else (), fallen if how_many(self.uploads) else ())
-
-
-def _iteration(row: Mapping[str, object]) -> int:
-    number = row.get("training_iteration")
-    return number if isinstance(number, int) else 0
 
 
 class Best:
-    """What one experiment's best is, and what W&B is told of it.
+    """What one experiment's best is.
 
     Args:
-        options: The logger's own arguments.
-        recorder: Uploads checkpoints.
+        metric: What is compared; None if there is no metric.
+        uploads: The logger's argument ``upload_checkpoints``.
         saved: What :meth:`save` gave in an earlier session of the experiment, if there was one.
     """
 
-    def __init__(self, options: LoggerOptions, recorder: Recorder, saved: Mapping[str, Any] | None = None) -> None:
-        self._uploads, self._recorder = options.upload_checkpoints, recorder
-        self.metric = metric = find_metric(options)
-        known = saved
-        if known is None or metric is None or known["metric"] != [metric.name, metric.mode]:
-            known = {"scores": {}, "checkpoints": {}}  # scores of another metric cannot be compared
-        kept = {
-            trial_id: [(score, number) for score, number in pairs] for trial_id, pairs in known["checkpoints"].items()
-        }
-        self.values = BestValues(metric, dict(known["scores"]))
-        self._checkpoints = BestCheckpoints(metric, options.upload_checkpoints, kept)
-        self._last: dict[str, CheckpointArtifact] = {}
+    def __init__(
+        self, metric: Metric | None, uploads: UploadCheckpoints, saved: Mapping[str, Any] | None = None
+    ) -> None:
+        self.metric, self._uploads = metric, uploads
+        if saved is None or metric is None or saved["metric"] != [metric.name, metric.mode]:
+            saved = {"scores": {}, "checkpoints": {}, "artifacts": {}}  # scores of another metric cannot be compared
+        self._scores: dict[str, float] = dict(saved["scores"])
+        """Trial id → the score of its best row."""
+        self._checkpoints: dict[str, list[float]] = {key: [*scores] for key, scores in saved["checkpoints"].items()}
+        """Trial id → the scores of its best checkpoints, the worst first."""
+        self._artifacts: dict[str, str] = dict(saved["artifacts"])
+        """Trial id → the artifact of its best checkpoint."""
+
+    def save(self) -> dict[str, object]:
+        """Return what a restored experiment goes on with."""
+        metric = None if self.metric is None else [self.metric.name, self.metric.mode]
+        checkpoints = {trial_id: [*scores] for trial_id, scores in self._checkpoints.items()}
+        scores, artifacts = dict(self._scores), dict(self._artifacts)
+        return {"metric": metric, "scores": scores, "checkpoints": checkpoints, "artifacts": artifacts}
 
     def check(self) -> None:
         """Check that there is a metric if one is needed.
@@ -149,7 +57,7 @@ class Best:
         Raises:
             WandbSettingsError: There is none.
         """
-        if self.metric is None and (self._uploads == BEST or how_many(self._uploads)):
+        if self.metric is None and (self._uploads == "best" or _number(self._uploads)):
             message = (
                 "the best checkpoints are those of a metric: give WandbLogger(metric=..., goal=...) "
                 "or tune.TuneConfig(metric=..., mode=...)."
@@ -157,55 +65,83 @@ class Best:
             raise WandbSettingsError([Problem("upload_checkpoints", message)], "WandbLogger(...)")
 
     def warn_if_missing(self) -> None:
-        """Warn if no trial had a value of the metric, although there were rows."""
-        rows = any(run.rows for run in self._recorder.runs.values())
-        if self.metric is not None and not self.values.scores and rows:
+        """Warn that no trial has a value of the metric, if that is so."""
+        if self.metric is not None and not self._scores:
             text = "No trial has recorded a finite number as %r: no run and no checkpoint is the best one."
             logger.warning(text, self.metric.name)
+
+    # --- rows ---------------------------------------------------------------------------------------------------------
 
     @property
     def aggregates(self) -> dict[str, str]:
         """Metric → how W&B sums it up in a run's summary."""
         return {} if self.metric is None else {self.metric.name: self.metric.mode}
 
-    def save_checkpoint(self, trial_id: str, row: Mapping[str, object], artifact: CheckpointArtifact) -> None:
-        """Upload a checkpoint that Tune has saved, if it is one of those that are uploaded.
+    def note(self, trial_id: str, row: Mapping[str, object]) -> None:
+        """Take in a trial's next row."""
+        if self.metric is not None and (score := self.metric.score(row)) is not None:
+            best = self._scores.get(trial_id)
+            if best is None or score > best:
+                self._scores[trial_id] = score
 
-        Args:
-            trial_id: Tune's id of the trial.
-            row: The row that it belongs to.
-            artifact: What it becomes.
-        """
-        choice = self._checkpoints.choose(trial_id, row)
-        if choice is None:
-            return
-        artifact = evolve(artifact, aliases=(*artifact.aliases, *choice.aliases))
-        if self._uploads == "last":
-            self._last[trial_id] = artifact
-        else:
-            self._recorder.save_checkpoint(trial_id, artifact)
-
-    def end_trial(self, trial_id: str) -> dict[str, object]:
-        """Upload the trial's last checkpoint, if that is wanted; return what its run's summary has of the metric."""
-        artifact = self._last.pop(trial_id, None)
-        if artifact is not None and self._recorder.is_open(trial_id):
-            self._recorder.save_checkpoint(trial_id, artifact)
-        return self.values.summary(trial_id)
+    def summary(self, trial_id: str) -> dict[str, object]:
+        """Return what the summary of a trial's run has of the metric, as ``define_metric`` writes it."""
+        if self.metric is None or trial_id not in self._scores:
+            return {}
+        return {self.metric.name: {self.metric.mode: self.metric.value(self._scores[trial_id])}}
 
     def trial(self, runs: Mapping[str, RunInfo], earlier: BestTrial | None) -> BestTrial | None:
-        """Return the best trial, with what an earlier session has marked; None if there is none."""
-        trial_id = self.values.best_trial
+        """Return the best trial, the first of several.
+
+        Args:
+            runs: The runs of the experiment.
+            earlier: What an earlier session has marked on the server.
+        """
+        trial_id = max(self._scores, key=self._scores.__getitem__, default=None)
         if self.metric is None or trial_id is None or trial_id not in runs:
             return earlier
-        artifact = (
-            "" if self._uploads is False else artifact_name(shorten(runs[trial_id].name, MAX_CHECKPOINT_NAME_CHARS))
-        )
-        value = self.metric.value(self.values.scores[trial_id])
+        value, artifact = self.metric.value(self._scores[trial_id]), self._artifacts.get(trial_id, "")
         marked = {} if earlier is None else earlier.marked
         return BestTrial(trial_id, self.metric.name, self.metric.mode, value, artifact, marked)
 
-    def save(self) -> dict[str, object]:
-        """Return what a restored experiment goes on with."""
-        metric = None if self.metric is None else [self.metric.name, self.metric.mode]
-        kept = {trial_id: [list(pair) for pair in pairs] for trial_id, pairs in self._checkpoints.kept.items()}
-        return {"metric": metric, "scores": dict(self.values.scores), "checkpoints": kept}
+    # --- checkpoints --------------------------------------------------------------------------------------------------
+
+    def choose(self, trial_id: str, artifact: CheckpointArtifact) -> CheckpointArtifact | None:
+        """Take in a trial's next checkpoint; return what is to become of it, or None if it is not uploaded.
+
+        Of checkpoints with equal scores, the later one counts as better, as for Tune.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            artifact: The checkpoint, with the row that it belongs to as metadata.
+
+        Example:
+            >>> from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
+            >>> from typed_tune_wandb.tune._best import Best
+            >>> from typed_tune_wandb.tune._metric import Metric
+            >>> best = Best(Metric("score", "max"), "best")
+            >>> saved = [CheckpointArtifact("model", "/tmp", metadata={"score": score}) for score in (2, 1, 3)]
+            >>> [best.choose("t", checkpoint) is not None for checkpoint in saved]
+            [True, False, True]
+        """
+        if self._uploads == "last":
+            return evolve(artifact, keep=1)
+        number = _number(self._uploads) or 1
+        score = None if self.metric is None else self.metric.score(artifact.metadata)
+        if score is None:
+            return artifact if self._uploads is True else None
+        scores = self._checkpoints.setdefault(trial_id, [])
+        is_among = len(scores) < number or score >= scores[0]
+        if not scores or score >= scores[-1]:
+            self._artifacts[trial_id] = artifact.name
+            artifact = evolve(artifact, aliases=(*artifact.aliases, ALIAS))
+        insort(scores, score)
+        del scores[:-number]
+        if self._uploads is True:
+            return artifact
+        return evolve(artifact, keep=number, score=score) if is_among else None
+
+
+def _number(uploads: UploadCheckpoints) -> int | None:
+    """Return how many of the best checkpoints are kept; None if that is no number. ``True`` is not 1."""
+    return uploads if isinstance(uploads, int) and not isinstance(uploads, bool) else None

@@ -59,6 +59,8 @@ class Console:
         folders = {run.folder.rpartition("/")[0] for run in runs.values() if run.folder}
         places = [urls[0].partition("/runs/")[0]] if urls else sorted(folders)[:1]
         self.print(f"W&B: {'; '.join([runs.summary(), *places])}")
+        if runs.sweep is not None and runs.sweep.url is not None:
+            self.print(f"W&B: sweep {runs.sweep.url}")
         if left := runs.not_uploaded:
             all_or_some = "all" if len(left) == len(runs) else f"{len(left)} runs"
             self.print(f"W&B: upload {all_or_some} by: typed-tune-wandb sync {shlex.quote(path)}")

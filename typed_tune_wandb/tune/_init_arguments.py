@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
 
 from typed_tune_wandb.settings import (
     WandbInitKwargs,
@@ -18,27 +19,34 @@ if TYPE_CHECKING:
     import wandb
 
 
+NOTHING_FILLED: Final[Mapping[str, object]] = {}
+
+
 def explicit_run_id(settings: WandbSettings) -> str | None:
     """Return the id that the settings say, also as the run to rewind; None if they say none."""
     chosen = explicit_option(settings, "id") or rewound_run_id(settings)
     return None if chosen is None else str(chosen)
 
 
-def init_arguments(settings: WandbSettings, *, default_id: str | None, name: str | None) -> WandbInitKwargs:
+def init_arguments(
+    settings: WandbSettings, *, default_id: str | None, name: str | None, filled: Mapping[str, object] = NOTHING_FILLED
+) -> WandbInitKwargs:
     """Return the arguments of ``wandb.init``, without ``config`` and ``settings``, with names within W&B's limits.
 
     Args:
         settings: A run's settings.
         default_id: The run's id where the settings have none; None if wandb makes one then.
         name: The display name where the settings have none.
+        filled: What the templates in the settings have become; None for what they have no text for.
     """
     own_id = explicit_option(settings, "id")
+    # Tune's name of a trial may hold hyperparameters: config["env"], or what a trial_name_creator takes.
+    own_name = name and redactor_of(settings).redact("name", name)
     # W&B's advice for a run that may be continued: its own id, and resume="allow".
     resumes = not is_continued(settings) and (default_id or own_id) is not None
     defaults: dict[str, object] = {
         "id": own_id or (None if rewound_run_id(settings) else default_id),
-        # Tune's name of a trial may hold hyperparameters: config["env"], or what a trial_name_creator takes.
-        "name": explicit_option(settings, "name") or (name and redactor_of(settings).redact("name", name)),
+        "name": explicit_option(settings, "name") or own_name,
         "job_type": explicit_option(settings, "job_type"),
         "resume": "allow" if resumes else None,
         "allow_val_change": True,
@@ -47,6 +55,10 @@ def init_arguments(settings: WandbSettings, *, default_id: str | None, name: str
     arguments.update(settings.init_kwargs())
     arguments.pop("config", None)
     arguments.pop("settings", None)
+    arguments.update(filled)
+    if arguments.get("name") is None:
+        arguments["name"] = own_name
+    arguments = {name: value for name, value in arguments.items() if value is not None}
     return shorten_names(cast("WandbInitKwargs", arguments))
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
-from types import FrameType
 from typing import Any, Final, Literal
 
 from attrs import frozen
 
 from typed_tune_wandb.settings import LoggerOptions
+from typed_tune_wandb.tune._tune_call import variables_of_run
 
 Mode = Literal["max", "min"]
 _MODES: Final[Mapping[str, Mode]] = {"maximize": "max", "minimize": "min"}
+GOALS: Final[Mapping[str, str]] = {mode: goal for goal, mode in _MODES.items()}
 _MAX_WRAPPERS: Final = 8
 
 
@@ -49,27 +49,35 @@ class Metric:
 
 def find_metric(options: LoggerOptions) -> Metric | None:
     """Return the logger's own metric; else that of the call of Tune from which this is called; else None."""
-    if options.metric is not None and options.goal is not None:
+    if options.metric is False:
+        return None
+    if isinstance(options.metric, str) and options.goal is not None:
         return Metric(options.metric, _MODES[options.goal])
-    for name, mode in _of_tune():
-        if isinstance(name, str) and name and mode in ("max", "min"):
-            return Metric(name, mode)
-    return None
+    variables = variables_of_run("search_alg")
+    name, mode = (None, None) if variables is None else objective_of(variables)
+    return None if name is None or mode is None else Metric(name, mode)
 
 
-def _of_tune() -> Iterator[tuple[Any, Any]]:
-    """Yield the metrics and modes of ``TuneConfig`` and of the searcher, which Tune does not tell its callbacks.
+def objective_of(variables: Mapping[str, Any]) -> tuple[str | None, Mode | None]:
+    """Return the metric and the mode of ``TuneConfig``, of the searcher or of the scheduler; either may be missing.
 
-    They are variables of ``ray.tune.tune.run`` (seen in Ray 2.43 to 2.60); ``tests/test_best.py`` fails where they are
-    not found. A scheduler shows its metric and hides its mode: it is of no use here.
+    Tune does not tell its callbacks.
+
+    Args:
+        variables: The variables of ``ray.tune.tune.run`` (seen in Ray 2.43 to 2.60); ``tests/test_best.py`` fails where
+            they have other names.
     """
-    frame: FrameType | None = sys._getframe()
-    while frame is not None:
-        if frame.f_globals.get("__name__") == "ray.tune.tune" and "search_alg" in frame.f_locals:
-            yield frame.f_locals.get("metric"), frame.f_locals.get("mode")
-            searcher = frame.f_locals["search_alg"]
-            for _ in range(_MAX_WRAPPERS):  # ConcurrencyLimiter, Repeater and SearchGenerator have one in them
-                yield getattr(searcher, "metric", None), getattr(searcher, "mode", None)
-                searcher = getattr(searcher, "searcher", None)
-            return
-        frame = frame.f_back
+    found = [(name, mode) for name, mode in _objectives(variables) if isinstance(name, str) and name]
+    whole = [(name, mode) for name, mode in found if mode in GOALS]
+    return next(iter(whole), (found[0][0], None) if found else (None, None))
+
+
+def _objectives(variables: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    yield variables.get("metric"), variables.get("mode")
+    searcher = variables.get("search_alg")
+    for _ in range(_MAX_WRAPPERS):  # ConcurrencyLimiter, Repeater and SearchGenerator have one in them
+        yield getattr(searcher, "metric", None), getattr(searcher, "mode", None)
+        searcher = getattr(searcher, "searcher", None)
+    # A scheduler shows its metric and hides its mode (seen in Ray 2.43 to 2.60).
+    scheduler = variables.get("scheduler")
+    yield getattr(scheduler, "metric", None), getattr(scheduler, "_mode", None)

@@ -45,17 +45,27 @@ def suffix_of_trial(storage: StorageContext) -> str:
     Args:
         storage: Where Tune keeps the trial's files.
     """
-    path = str(PurePosixPath(storage.trial_fs_path, SUFFIX_FILE))
-    filesystem = storage.storage_filesystem
-    with suppress(Exception):  # of whatever file system: there is no such file yet
-        with filesystem.open_input_stream(path) as file:
-            known = str(file.read(), "ascii").strip()
-        if known:
-            return known
+    if known := (read_trial_file(storage, SUFFIX_FILE) or "").strip():
+        return known
     folder = storage.trial_driver_staging_path
     suffix = hashlib.sha256(f"{folder} {storage.trial_fs_path}".encode()).hexdigest()[:_SUFFIX_DIGITS]
-    with suppress(Exception):  # it cannot be written: the suffix holds for this session
-        filesystem.create_dir(storage.trial_fs_path, recursive=True)
-        with filesystem.open_output_stream(path) as file:
-            file.write(suffix.encode())
+    write_trial_file(storage, SUFFIX_FILE, suffix)
     return suffix
+
+
+def read_trial_file(storage: StorageContext, name: str) -> str | None:
+    """Return the text of a file in a trial's folder; None if it cannot be read, or is not there."""
+    path = str(PurePosixPath(storage.trial_fs_path, name))
+    # Of whatever file system: there is no such file yet.
+    with suppress(Exception), storage.storage_filesystem.open_input_stream(path) as file:
+        return str(file.read(), "utf-8")
+    return None
+
+
+def write_trial_file(storage: StorageContext, name: str, text: str) -> None:
+    """Write a file in a trial's folder; where that fails, what is in it holds for this session."""
+    filesystem = storage.storage_filesystem
+    with suppress(Exception):  # of whatever file system
+        filesystem.create_dir(storage.trial_fs_path, recursive=True)
+        with filesystem.open_output_stream(str(PurePosixPath(storage.trial_fs_path, name))) as file:
+            file.write(text.encode())

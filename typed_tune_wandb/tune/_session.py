@@ -23,7 +23,8 @@ from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.payload import ResultConverter
 from typed_tune_wandb.recording.client import Recorder
-from typed_tune_wandb.recording.state import EndState
+from typed_tune_wandb.recording.state import EndState, RunInfo
+from typed_tune_wandb.recording.sweep import SweepInfo
 from typed_tune_wandb.settings import (
     LoggerOptions,
     WandbConfigDict,
@@ -49,9 +50,12 @@ from typed_tune_wandb.tune._checks import (
 )
 from typed_tune_wandb.tune._init_arguments import explicit_run_id, explicit_wandb_settings, init_arguments
 from typed_tune_wandb.tune._inline_key import inline_key_warning
+from typed_tune_wandb.tune._metric import find_metric
+from typed_tune_wandb.tune._names import KeptNames, NameFiller, TrialNames
 from typed_tune_wandb.tune._run_config import redactor_of, with_config_file
 from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
 from typed_tune_wandb.tune._saved_code import RECORDER_CODE_SETTINGS, code_settings
+from typed_tune_wandb.tune._sweep import ExperimentSweep
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +75,16 @@ class TrialState:
     key_source: str
     converter: ResultConverter
     code: dict[str, str]
+    names: dict[str, object]
+    """What the templates in the settings have become."""
     had_inline_key: bool = False
     last_config: dict[str, object] = Factory(dict)
-    """What Tune said of the trial with its last result; only what differs from it is sent."""
+    """What Tune's last result said of the trial; only differences are sent."""
+
+    @property
+    def common_group(self) -> str | None:
+        """The group of all runs; None where a template gives each its own."""
+        return None if "group" in self.names else self.settings.group
 
 
 class Session:
@@ -105,11 +116,12 @@ class Session:
         self._options, self._defaults, self._overrides = options, defaults, overrides
         self.recorder = Recorder(image_kwargs=options.image_kwargs, video_kwargs=options.video_kwargs)
         self.warn = WarnOnce()
-        self.best = Best(options, self.recorder, (saved or {}).get("best"))
+        self.best = Best(find_metric(options), options.upload_checkpoints, (saved or {}).get("best"))
         self.trials: dict[str, TrialState] = {}
         self.stoppers: list[Stopper] = []
         self.progress: Callable[[str], None] = logger.info
         self.folder: Folder | None = None
+        self._sweep = ExperimentSweep(self.best.metric) if options.sweep else None
         self._staging: Folder | None = None  # Tune copies what is there into the experiment's folder
         self._restored = saved is not None
         self._earlier = from_json((saved or {}).get("runs", to_json(Index())))
@@ -117,6 +129,8 @@ class Session:
         # Ends the ids of the runs; None if an earlier session recorded them under the trials' ids, as 0.1.0 did.
         self._suffix = new_suffix() if saved is None else saved.get("suffix")
         self._positions = None if saved is None else _positions(saved)
+        # Trial id → what templates became: it stays where the config changes, under PBT or in a later session.
+        self._names: dict[str, KeptNames] = dict((saved or {}).get("names", {}))
         self._trial_of_run: dict[tuple[str | None, str | None], str] = {}
         # For an earlier trial: looking a trainable up takes milliseconds.
         self._checked: set[Credential | Path | str] = set()
@@ -127,14 +141,21 @@ class Session:
         own: Any = self.recorder.runs
         earlier: Any = self._earlier.runs
         hidden = {"secret_names": self._defaults.secret_names or (), "excludes": self._defaults.excludes or ()}
-        runs = ChainMap(own, earlier)
-        return ExperimentRuns(runs, self._experiment, self.folder, hidden, self.best.trial(runs, self._earlier.best))
+        runs: Mapping[str, RunInfo] = ChainMap(own, earlier)
+        best = self.best.trial(runs, self._earlier.best)
+        return ExperimentRuns(runs, self._experiment, self.folder, hidden, self.sweep, best)
+
+    @property
+    def sweep(self) -> SweepInfo | None:
+        """The experiment's W&B sweep; None if it has none."""
+        own = None if self._sweep is None else self._sweep.refresh()
+        return own or self._earlier.sweep
 
     def mark_best(self) -> None:
         """Mark the run of the best trial on the server; one that is not there is marked by ``sync``."""
-        best = self.runs.best_trial
-        run = None if best is None else self.runs.get(best.trial_id)
-        if best is None or run is None:
+        runs = self.runs
+        best = runs.best_trial
+        if best is None or (run := runs.get(best.trial_id)) is None:
             return
         state = self.trials.get(best.trial_id)
         key = None if state is None or state.key is None else state.key.reveal()
@@ -153,7 +174,8 @@ class Session:
         positions = {**(self._positions or {}), **self.recorder.positions}
         runs = self.runs.to_json()
         self._write_index(self._staging, runs)
-        return {"positions": positions, "suffix": self._suffix, "runs": runs, "best": self.best.save()}
+        own = {"suffix": self._suffix, "names": self._names, "best": self.best.save()}
+        return {"positions": positions, "runs": runs, **own}
 
     def find_folder(self, trial: Trial) -> None:
         """Learn from a trial where the experiment's folder is."""
@@ -163,8 +185,8 @@ class Session:
         self._experiment = trial.experiment_dir_name
         if self._restored and self.folder is not None:
             with suppress(Exception):  # what Tune saved is older: it has no run's end
-                runs = ExperimentRuns.load_from(self.folder)
-                self._earlier = Index(self._experiment, dict(runs), best=runs.best_trial)
+                saved = ExperimentRuns.load_from(self.folder)
+                self._earlier = Index(self._experiment, dict(saved), sweep=saved.sweep, best=saved.best_trial)
 
     def save_runs(self) -> None:
         """Write the runs to the experiment's folder: Tune saves no state after its last trial."""
@@ -190,13 +212,27 @@ class Session:
         init["config"] = config
         restored = self._positions is not None and trial.trial_id not in self.recorder.runs
         next_step, iteration = (self._positions or {}).pop(trial.trial_id, (0, 0))
-        at = {"next_step": next_step, "recorded_iteration": iteration}
-        best = self.best.aggregates
-        self.recorder.open(trial.trial_id, init, settings, **at, restored=restored, aggregates=best)
+        sweep_file = ""
+        if self._sweep is not None:
+            sweep_file = self._sweep.join(state.settings, init, settings, self._experiment, self._earlier.sweep)
+        self.recorder.open(
+            *(trial.trial_id, init, settings, next_step),
+            recorded_iteration=iteration,
+            restored=restored,
+            step_metric=state.settings.step_metric,
+            sweep_file=sweep_file,
+            aggregates=self.best.aggregates,
+            earlier=self._earlier.runs.get(trial.trial_id) if restored else None,
+        )
 
     def end_run(self, trial: Trial, state: EndState) -> None:
         """End the run of a trial, with its best value in the summary."""
-        self.recorder.finish(trial.trial_id, state, self.best.end_trial(trial.trial_id))
+        self.recorder.finish(trial.trial_id, state, self.best.summary(trial.trial_id))
+
+    def end_sweep(self, trials: list[Trial]) -> None:
+        """Finish the sweep, if all trials have ended: an experiment that was interrupted may go on in it."""
+        if self._sweep is not None:
+            self._sweep.close(finish=all(trial.status in (Trial.TERMINATED, Trial.ERROR) for trial in trials))
 
     def state_of(self, trial: Trial) -> TrialState:
         """Return how a trial is recorded; the first time, everything in its settings is checked."""
@@ -236,13 +272,25 @@ class Session:
         self._check_run_is_its_own(settings, trial)
         converter = ResultConverter(
             settings.excludes,
+            metrics=settings.metrics,
+            step_metric=settings.step_metric,
             log_config=settings.log_config,
             media=self._options.media,
             warn=self.warn,
             redactor=redactor_of(settings),
         )
         key, code = credential.explicit_key, code_settings(settings)
-        return TrialState(settings, mode, key, credential.source, converter, code, had_inline_key)
+        names = self._fill_names(trial, settings, credential)
+        return TrialState(settings, mode, key, credential.source, converter, code, names, had_inline_key)
+
+    def _fill_names(self, trial: Trial, settings: WandbSettings, credential: Credential) -> dict[str, object]:
+        names = TrialNames(trial.trainable_name, trial.experiment_dir_name, trial.trial_id, str(trial))
+        key = None if credential.secret is None else credential.secret.reveal()
+        kept = self._names.get(trial.trial_id, {})
+        filled = NameFiller(settings, names, trial.config, self.warn, key, kept).arguments()
+        if kept:
+            self._names[trial.trial_id] = kept
+        return filled
 
     def _check_run_is_its_own(self, settings: WandbSettings, trial: Trial) -> None:
         """Check that no other trial has the same run.
@@ -289,9 +337,9 @@ class Session:
     def _init_arguments(self, trial: Trial, state: TrialState) -> tuple[WandbInitKwargs, dict[str, object]]:
         """Return the arguments of ``wandb.init``, without the config, and of ``wandb.Settings`` for a trial's run."""
         run_id = self._run_id(state.settings, trial)
-        init = init_arguments(state.settings, default_id=run_id, name=str(trial))
+        init = init_arguments(state.settings, default_id=run_id, name=str(trial), filled=state.names)
         init["id"] = run_id  # also where the run is rewound
-        init.setdefault("mode", state.mode)  # the program may have told wandb alone
+        init.setdefault("mode", state.mode)  # the program may have set it in wandb alone
         init.pop("reinit", None)  # the recorder holds many runs: each is created beside the others
         given = state.settings.settings
         settings = dict(given) if isinstance(given, dict) else explicit_wandb_settings(given)

@@ -18,7 +18,7 @@ from typed_tune_wandb._hooks import run_info_hook
 from typed_tune_wandb._launch import hidden_run_variables
 from typed_tune_wandb._logging import WarnOnce
 from typed_tune_wandb._secret import Secret
-from typed_tune_wandb._service import end_service, teardown
+from typed_tune_wandb._service import stop_service, teardown
 from typed_tune_wandb._versions import log_newer_versions
 from typed_tune_wandb._wandb_internals import FLUSH_SETTING, forget_service, session_settings
 from typed_tune_wandb.credentials import resolve_api_key
@@ -41,6 +41,7 @@ from typed_tune_wandb.settings import (
 )
 from typed_tune_wandb.tune._init_arguments import explicit_run_id, init_arguments
 from typed_tune_wandb.tune._inline_key import inline_key_warning
+from typed_tune_wandb.tune._names import NameFiller, TrialNames, kept_in_folder, trainable_in
 from typed_tune_wandb.tune._run_config import run_config, with_config_file
 from typed_tune_wandb.tune._run_ids import default_run_id, suffix_of_trial
 from typed_tune_wandb.tune._saved_code import code_settings
@@ -83,6 +84,11 @@ class TrialContext:
     def in_ray(self) -> bool:
         """Whether Ray runs this process, for a trial or as a worker."""
         return self != TrialContext()
+
+    def names(self, config: Mapping[str, object]) -> TrialNames:
+        """Return what templates call the trial."""
+        trainable = trainable_in(self.name, self.id, config.get("env"))
+        return TrialNames(trainable, self.group, self.id, None if self.id is None else self.name)
 
     def default_run_id(self) -> str | None:
         """Return the id of the run where the settings have none; None if wandb makes one then."""
@@ -228,17 +234,28 @@ def open_run(
     with hidden_run_variables(None) if resolved else nullcontext():
         settings = with_config_file(resolve_destination(settings, default_group=context.group))
     default_id = None if explicit_run_id(settings) else context.default_run_id()
-    kwargs = init_arguments(settings, default_id=default_id, name=context.name)
+    with kept_in_folder(context.storage) as kept:
+        names = context.names(config)
+        filled = NameFiller(settings, names, config, _warn, _known_key(settings), kept).arguments()
+    kwargs = init_arguments(settings, default_id=default_id, name=context.name, filled=filled)
     kwargs.setdefault("reinit", "finish_previous")  # a process may see several trials, one after the other
     kwargs["settings"] = _inner_settings(settings, context)
     kwargs["config"] = run_config(settings, config, _warn)
     own_run = context.in_ray and kwargs.get("id") is not None
     with hidden_run_variables(session_settings()) if own_run else nullcontext():
         run = wandb.init(**cast("Any", kwargs))
+    if settings.step_metric is not None:
+        run.define_metric(settings.step_metric)
+        run.define_metric("*", step_metric=settings.step_metric)
     if context.in_ray:
         _register_quiet_teardown()
     run_info_hook(run)
     return run
+
+
+def _known_key(settings: WandbSettings) -> str | None:
+    """Return the run's key, as far as the settings or the environment have it."""
+    return (settings.api_key.reveal() if settings.api_key is not None else None) or os.environ.get("WANDB_API_KEY")
 
 
 def _inner_settings(settings: WandbSettings, context: TrialContext) -> Settings:
@@ -329,7 +346,7 @@ class TrialRun:
         that service with the worker.
         """
         if self._in_ray and self._ended.is_set():
-            end_service()
+            stop_service()
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -21,26 +21,27 @@ from typed_tune_wandb.experiment import ExperimentRuns
 from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recording.checkpoints import checkpoint_artifact
 from typed_tune_wandb.settings import (
+    MAX_NAME_CHARS,
     Goal,
     UploadCheckpoints,
     WandbConfigDict,
     WandbSettings,
     local_folder,
     redact_api_key,
-    shorten,
     validate_logger_arguments,
 )
-from typed_tune_wandb.tune._best import MAX_CHECKPOINT_NAME_CHARS
 from typed_tune_wandb.tune._console import Console
+from typed_tune_wandb.tune._names import artifact_name
 from typed_tune_wandb.tune._restore import override_on_restore
 from typed_tune_wandb.tune._run_config import run_config
 from typed_tune_wandb.tune._session import Session
-from typed_tune_wandb.tune._verbosity import is_tune_silent
+from typed_tune_wandb.tune._tune_call import is_silent
 
 logger = logging.getLogger(__name__)
 
 _ITERATION: Final = "training_iteration"
 _UPLOAD_TIMEOUT_S: Final = 300.0
+_MAX_CHECKPOINT_NAME_CHARS: Final = MAX_NAME_CHARS - len("checkpoint_")
 
 
 class WandbLogger(LoggerCallback):
@@ -49,7 +50,8 @@ class WandbLogger(LoggerCallback):
     A trial's settings are the logger's, overridden field by field by the entry ``config["wandb"]`` of the trial (also
     in RLlib's ``logger_config``). What neither names is Tune's: the run's name is the trial's name, its group the
     experiment's name, its config the trial's config without the W&B entry, and its id the trial's id with eight
-    hexadecimal digits after it, which are the experiment's. A restored experiment goes on in the same runs.
+    hexadecimal digits after it, which are the experiment's. A restored experiment goes on in the same runs. Names
+    may be templates: see :class:`WandbSettings`.
 
     A mistake in them ends the experiment before a trial has trained. After that, nothing that W&B does holds up or ends
     the training, unless ``on_error="raise"``.
@@ -57,10 +59,9 @@ class WandbLogger(LoggerCallback):
     Args:
         defaults: Settings for all trials.
         upload_checkpoints: Which checkpoints that Tune saves become versions of their trial's artifact
-            ``checkpoint_{name}``: ``False`` (default), none; ``True``, each; ``"best"``, each that is better than all
-            before it in its trial; ``"last"``, the last one of a trial; a number N, each that is among the N best of
-            its trial when it is saved. A version has the aliases ``latest`` and ``iteration-{N}``, and the best one of
-            the trial ``best``.
+            ``checkpoint_{name}``: ``False`` (default), none; ``True``, each, at once; ``"best"``, the best one of a
+            trial, ``"last"``, the last one, and a number N, the N best ones, when its run ends. A version has the
+            aliases ``latest`` and ``iteration-{number}``; the best one of its trial has ``best``.
         upload_timeout: The longest wait, in seconds (0 or more), for uploads when the experiment ends. Default 300.
         on_error: What a run that cannot be opened costs: ``"warn"`` (default), that run (one that the server refuses is
             recorded offline); ``"raise"``, the experiment.
@@ -68,10 +69,12 @@ class WandbLogger(LoggerCallback):
         image_kwargs: Arguments of ``wandb.Image`` for them.
         video_kwargs: Arguments of ``wandb.Video`` for them.
         verify: Check key and server before the first trial, where runs are online.
+        sweep: Make the experiment a W&B sweep of Tune's search space, to which the trials' runs belong.
         quiet: Print nothing to the console; so does ``verbose=0`` of Tune. Warnings are logged all the same.
-        metric: The metric that tells the best trial and the best checkpoint, nested ones with ``/``. Default: that of
-            ``tune.TuneConfig`` or of the searcher. The summary of a run has its best value, as ``{metric}.max`` or
-            ``{metric}.min``. A value that is no finite number is never the best.
+        metric: The metric by which trials and checkpoints are compared, nested ones with ``/``. Default: that of
+            ``tune.TuneConfig``, of the searcher or of the scheduler; ``False``: none. A run's summary has its best
+            value, as ``{metric}.max`` or ``{metric}.min``, and the best trial's run gets the tag ``best`` when the
+            experiment ends. A value that is no finite number is never the best.
         goal: ``"maximize"`` or ``"minimize"``, together with ``metric``.
         **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
@@ -96,8 +99,9 @@ class WandbLogger(LoggerCallback):
         image_kwargs: Mapping[str, object] | None = None,
         video_kwargs: Mapping[str, object] | None = None,
         verify: bool = True,
+        sweep: bool = False,
         quiet: bool = False,
-        metric: str | None = None,
+        metric: str | Literal[False] | None = None,
         goal: Goal | None = None,
         **fields: Unpack[WandbConfigDict],
     ) -> None:
@@ -109,6 +113,7 @@ class WandbLogger(LoggerCallback):
             "image_kwargs": image_kwargs,
             "video_kwargs": video_kwargs,
             "verify": verify,
+            "sweep": sweep,
             "quiet": quiet,
             "metric": metric,
             "goal": goal,
@@ -157,13 +162,14 @@ class WandbLogger(LoggerCallback):
         if self._session.recorder.runs or self._mailbox is None:
             return self._session.runs
         if _cluster.is_client() and (fetched := _cluster.fetch(self._mailbox)) is not None:
-            self._fetched_runs = ExperimentRuns(pickle.loads(fetched))
+            runs, sweep = pickle.loads(fetched)
+            self._fetched_runs = ExperimentRuns(runs, sweep=sweep)
         return self._fetched_runs
 
     def _send_runs(self) -> None:
         """Let the logger of which this is a copy know the runs."""
         if self._mailbox is not None:
-            _cluster.store(self._mailbox, pickle.dumps(dict(self._session.runs)))
+            _cluster.store(self._mailbox, pickle.dumps((dict(self._session.runs), self._session.sweep)))
 
     # --- Tune's events ------------------------------------------------------------------------------------------------
 
@@ -177,7 +183,7 @@ class WandbLogger(LoggerCallback):
             stoppers.append(TimeoutStopper(time_budget_s))
             stoppers[-1].stop_all()  # its time begins now
         self._session.stoppers = stoppers
-        self._console = Console(quiet=self._options.quiet or is_tune_silent())
+        self._console = Console(quiet=self._options.quiet or is_silent())
         self._session.progress = self._console.print
         log_newer_versions()
         self._session.recorder.start()
@@ -192,7 +198,7 @@ class WandbLogger(LoggerCallback):
         if first is not None and not self._console.started:
             folder = str(local_folder(first.settings).absolute() / "wandb")
             recorded = self._session.recorder.runs
-            self._console.print_start(first.mode, folder, first.settings.group, first.key_source, recorded)
+            self._console.print_start(first.mode, folder, first.common_group, first.key_source, recorded)
         # Here, because Tune wraps what is raised while it takes in a result.
         if self._options.on_error == "raise" and any(run.problem for run in self._session.recorder.runs.values()):
             self._session.recorder.close(self._options.upload_timeout)
@@ -220,16 +226,18 @@ class WandbLogger(LoggerCallback):
             payload.config = {}
         iteration = int(result.get(_ITERATION, 0))
         self._session.recorder.log(trial.trial_id, iteration, payload, iteration)
-        self._session.best.values.note(trial.trial_id, payload.row)
+        self._session.best.note(trial.trial_id, payload.row)
 
     def log_trial_save(self, trial: Trial) -> None:
         """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
         recorder = self._session.recorder
         if self._options.upload_checkpoints and trial.checkpoint is not None and recorder.is_open(trial.trial_id):
-            metrics = self._session.state_of(trial).converter.convert(trial.last_result).row
-            name = shorten(recorder.runs[trial.trial_id].name, MAX_CHECKPOINT_NAME_CHARS)
-            artifact = checkpoint_artifact(trial.checkpoint, name, metrics)
-            self._session.best.save_checkpoint(trial.trial_id, metrics, artifact)
+            state, run_name = self._session.state_of(trial), recorder.runs[trial.trial_id].name
+            metrics = state.converter.convert(trial.last_result).row
+            name = artifact_name(state.settings, run_name, trial.trial_id, _MAX_CHECKPOINT_NAME_CHARS)
+            artifact = self._session.best.choose(trial.trial_id, checkpoint_artifact(trial.checkpoint, name, metrics))
+            if artifact is not None:
+                recorder.save_checkpoint(trial.trial_id, artifact)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End the trial's run, as failed or finished."""
@@ -248,8 +256,10 @@ class WandbLogger(LoggerCallback):
         if trials and self._session.folder is None:  # all had ended in an earlier session
             self._session.find_folder(trials[0])
         recorder.close(self._options.upload_timeout, self._console.print, self._session.mark_best)
+        self._session.end_sweep(trials)
         self._send_runs()
-        self._session.best.warn_if_missing()
+        if any(run.rows for run in recorder.runs.values()):
+            self._session.best.warn_if_missing()
         self._session.save_runs()
         for run in recorder.runs.values():
             if run.problem is not None:

@@ -22,6 +22,7 @@ from typing_extensions import ParamSpec, Unpack
 from typed_tune_wandb._secret import Secret
 from typed_tune_wandb.errors import Problem, WandbSettingsError
 from typed_tune_wandb.settings import RunOverrides, WandbSettings, find_wandb_entry, strip_wandb_entry
+from typed_tune_wandb.settings._templates import as_literal
 from typed_tune_wandb.settings._types import StrPath
 from typed_tune_wandb.settings._wording import type_name
 from typed_tune_wandb.tune._trial_run import (
@@ -221,7 +222,8 @@ def wandb_mixin(trainable: object) -> object:
     The name and group are the trial's name and the experiment's name, and the id is the trial's id with eight digits
     after it that tell experiments apart, unless the entry has its own. A retry and a restored experiment go on in the
     same run. The run's config is the trial's config. Of the entry's options, ``log_config`` has no effect here, and
-    ``excludes`` applies to the config alone: what the trial logs is recorded as it is.
+    ``excludes`` applies to the config alone and ``metrics`` to nothing: what the trial logs is recorded as it is. In a
+    template, ``{trainable}`` is what Tune's name of the trial begins with; a ``trial_name_creator`` takes it away.
 
     The entry is checked, and project and login are found, on the driver, before the trial starts; the login is handed
     to the trial's process on whatever node, never as text in the config. Where the driver finds none, the node's own
@@ -374,7 +376,7 @@ def setup_wandb(
         suffix = f"-rank-{context.rank}"
         # A worker of Ray Train V2 knows no trial: what W&B has started is one run, which the ranks share between them.
         own_id = chosen.id or context.default_run_id() or os.environ.get("WANDB_RUN_ID")
-        names = {"id": own_id, "name": chosen.name or context.name}
+        names = {"id": own_id, "name": chosen.name or (context.name and as_literal(context.name))}
         chosen = chosen.merged_with({key: f"{name}{suffix}" for key, name in names.items() if name})
     elif context.rank:
         chosen, context = WandbSettings(mode="disabled"), TrialContext()

@@ -118,7 +118,7 @@ base: dict[str, Any] = {"lr": 0.1}
 tune.Tuner(train, param_space={**base, "wandb": {"tgas": ["a"]}})  # error: mypy[typeddict-unknown-key]
 tune.Tuner(train, param_space=dict(base, logger_config=dict(wandb=dict(tags="abc"))))  # error: mypy[typeddict-item]
 tune.Tuner(train, param_space={"wandb": {**WandbSettings().to_config(), "group": 1}})  # error: mypy[typeddict-item]
-tune.Tuner(train, param_space={"wandb": WandbSettings(project="mnist").to_config() | {"projct": "a"}})  # error: mypy[typeddict-unknown-key]
+tune.Tuner(train, param_space={"wandb": dict(WandbSettings(project="mnist").to_config(), projct="a")})  # error: mypy[typeddict-unknown-key]
 tune.Tuner(train, param_space={"wandb": {"name": 1, "name": "a", "notes": "a", "notes": 1}})  # error: mypy[typeddict-item]
 grown: dict[str, Any] = {"lr": 0.1, "wandb": {"group": 1}}
 grown["wandb"] = {"group": 2}
@@ -131,16 +131,16 @@ tune.Tuner(train, param_space=added)
 
 
 # Made by a function of the file.
-def space(lr: float) -> dict[str, Any]:
+def made_of(lr: float) -> dict[str, Any]:
     """One display, whatever is given."""
     tune.run(train, config={"lr": lr, "wandb": None})  # error: mypy[typeddict-item]
     return {"wandb": {"tags": "abc", "projct": lr}}  # error: mypy[typeddict-item, typeddict-unknown-key]
 
 
-made = space(0.1)
+made = made_of(0.1)
 made["wandb"]["notes"] = "a"
 tune.Tuner(train, param_space=made)
-tune.Tuner(train, param_space={**space(0.1), "lr": 0.1})
+tune.Tuner(train, param_space={**made_of(0.1), "lr": 0.1})
 
 
 # By a declared type.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -199,3 +200,126 @@ def main() -> None:
 
 shared["wandb"] = RIGHT
 main()
+
+
+# What runs at another time than the lines around it.
+def deferred() -> None:
+    made: list[Callable[[], Any]] = []
+    drawn: list[Any] = []
+    for number in range(2):
+        config: dict[str, Any] = {"wandb": RIGHT}
+        for each in made:
+            each()
+        for later in drawn:
+            next(later)
+        if number:
+            break
+        config["wandb"] = {"projct": 1}
+        made.append(lambda: tune.run(train, config=config))  # noqa: B023  # the case
+        drawn.append(tune.run(train, config=config) for _ in "a")  # the case
+
+        def call() -> None:
+            tune.run(train, config=config)  # noqa: B023  # the case
+
+        made.append(call)
+
+
+# Of a class of its own, a dict may do something else with what is added.
+class Mending(dict[str, Any]):
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, RIGHT if key == "wandb" else value)
+
+    def update(self, *_: Any, **__: Any) -> None:
+        self["wandb"] = None
+
+    def __or__(self, other: Any) -> Any:
+        return {"wandb": RIGHT}
+
+    def __ror__(self, other: Any) -> Any:
+        return {"wandb": RIGHT}
+
+    def __ior__(self, other: Any) -> Any:  # the case
+        return {"wandb": RIGHT}
+
+
+def of_its_own_class() -> None:
+    config = Mending()
+    config["wandb"] = {"projct": 1}
+    tune.run(train, config=config)
+    config.update({"wandb": {"projct": 1}})
+    tune.run(train, config=config)
+    grown = Mending()
+    grown |= {"wandb": {"projct": 1}}
+    tune.run(train, config=grown)
+    tune.run(train, config=Mending() | {"wandb": {"projct": 1}})
+    tune.run(train, config={"wandb": {"projct": 1}} | Mending())
+    tune.run(train, config={"wandb": Mending() | {"projct": 1}})
+
+
+class Body:
+    entry: dict[str, Any] = {"projct": 1}  # noqa: RUF012  # the case
+    tuner = tune.Tuner(train, param_space={"wandb": entry})
+
+
+Body.entry.clear()
+Body.tuner.fit()
+
+
+def starred() -> None:
+    tune.run(train, config={"wandb": {"mode": tune.choice(*[["online", "offline"]])}})
+    tags = ["b"]
+    tune.run(train, config={"wandb": {"tags": ["a", *tags]}})
+    config, *_ = [{"wandb": RIGHT}, {"wandb": {"projct": 1}}]
+    tune.run(train, config=config)
+
+
+def copied() -> None:
+    base: dict[str, Any] = {"wandb": RIGHT}
+    before, also_before = {**base}, base | {}
+    space = dict(base)
+    base["wandb"] = {"projct": 1}
+    tune.run(train, config=before)
+    tune.run(train, config=also_before)
+    tune.run(train, config=space)
+
+
+def parameters(config: dict[str, Any], entry: dict[str, Any]) -> None:
+    space = {"wandb": entry}
+    entry = {"projct": 1}
+    tune.run(train, config=space)
+    config = {"wandb": {"projct": 1}, "tuner": tune.Tuner(train, param_space=config).fit()}
+
+
+def named_again(config: dict[str, Any], entry: Any = 3) -> None:
+    for config in [{"wandb": RIGHT}]:  # the case
+        tune.run(train, config=config)
+    with suppress(KeyError) as entry:
+        pass
+    match give({"wandb": RIGHT}):
+        case {"wandb": entry}:
+            tune.run(train, config={"wandb": entry})
+    space: Any = {"wandb": {"projct": 1}}
+    del space
+    space = {"wandb": RIGHT}
+    tune.run(train, config=space)
+    name: Any = 3
+    tune.run(train, config={"lr": (name := "a"), "wandb": {"name": name}})
+
+
+def by_the_module() -> None:
+    sys.modules[__name__].by_name["wandb"] = RIGHT
+
+
+def wrapped(function: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    return lambda: {**function(), "wandb": RIGHT}
+
+
+@wrapped
+def decorated() -> dict[str, Any]:
+    return {"wandb": {"projct": 1}}
+
+
+tune.run(train, config=decorated())
+by_name: dict[str, Any] = {"wandb": {"projct": 1}}
+by_the_module()
+tune.run(train, config=by_name)

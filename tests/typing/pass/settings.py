@@ -21,6 +21,8 @@ from typed_tune_wandb import (
 settings = WandbSettings(
     api_key="0" * 40,
     excludes=["timers"],
+    metrics=["loss", "eval/*"],
+    step_metric="epoch",
     log_config=True,
     entity="team",
     project="mnist",
@@ -46,6 +48,8 @@ assert_type(WandbSettings(settings={"x_disable_stats": True}), WandbSettings)
 assert_type(settings.project, str | None)
 assert_type(settings.tags, tuple[str, ...] | None)
 assert_type(settings.excludes, tuple[str, ...])
+assert_type(settings.metrics, tuple[str, ...])
+assert_type(settings.step_metric, str | None)
 assert_type(settings.log_config, bool)
 assert_type(settings.mode, Literal["online", "offline", "disabled", "shared"] | None)
 
@@ -61,7 +65,9 @@ assert_type(settings.overridden_by(settings), WandbSettings)
 assert_type(wandb.init(**settings.init_kwargs()), wandb.Run)
 
 entry: WandbConfigDict = {"run_id": "a", "run_name": "b", "api_key": "0" * 40, "tags": ["a"], "config": {"lr": 0.1}}
-entry["group"] = "g"
+entry["group"] = "{experiment}/{config[model]}"
+entry["metrics"] = ["loss"]
+entry["step_metric"] = None
 entry["tags"] = None
 
 try:

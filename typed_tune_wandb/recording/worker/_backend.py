@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from attrs import define
 
 from typed_tune_wandb._hooks import run_info_hook
-from typed_tune_wandb._service import end_service
+from typed_tune_wandb._service import stop_service
 from typed_tune_wandb._wandb_internals import (
     FLUSH_SETTING,
     constructor_checks_key,
@@ -37,6 +37,7 @@ from typed_tune_wandb.recording._protocol import (
     SetMediaOptions,
 )
 from typed_tune_wandb.recording._run_file import last_step, project_of, read_rows
+from typed_tune_wandb.recording._sweep_file import wait_for_sweep
 from typed_tune_wandb.recording.worker._interface import ServiceLostError, describe_error
 from typed_tune_wandb.recording.worker._marks import mark_best
 from typed_tune_wandb.recording.worker._services import has_service_ended
@@ -215,7 +216,7 @@ class WandbBackend:
 
     def stop(self, timeout_s: float) -> bool:
         """End wandb-core."""
-        return end_service(timeout_s)
+        return stop_service(timeout_s)
 
     def open_run(self, command: OpenRun, skip: Callable[[str, str], None]) -> WandbRun:
         """Open a run; offline where the server does not let it be opened."""
@@ -228,12 +229,7 @@ class WandbBackend:
             self._wait_for_new_folder(run_id)
         with _service_errors():
             run, problem = self._online_or_offline({**command.init, **_settings(command), "reinit": "create_new"})
-            run.define_metric(_ITERATION)
-            run.define_metric("*", step_metric=_ITERATION)
-            for name, aggregate in command.aggregates.items():
-                if name != _ITERATION:  # its last value tells a restored experiment where to go on
-                    # An unescaped dot is a level of nesting for wandb.
-                    run.define_metric(name.replace(".", "\\."), step_metric=_ITERATION, summary=aggregate)
+            _define_metrics(run, command)
             opened = WandbRun(run, str(run_id or run.id), problem, path=local_file(run))
             opened.next_step = max(command.next_step, run.starting_step)
             if command.earlier_files:
@@ -263,6 +259,16 @@ class WandbBackend:
         self._opened_s[run_id] = int(time.time())
 
 
+def _define_metrics(run: Run, command: OpenRun) -> None:
+    step_metric = command.step_metric or _ITERATION
+    run.define_metric(step_metric)
+    run.define_metric("*", step_metric=step_metric)
+    for name, aggregate in command.aggregates.items():
+        if name not in (_ITERATION, step_metric):  # the last iteration tells a restored experiment where to go on
+            # An unescaped dot is a level of nesting for wandb.
+            run.define_metric(name.replace(".", "\\."), step_metric=step_metric, summary=aggregate)
+
+
 def _settings(command: OpenRun) -> dict[str, Any]:
     """Give the run's ``wandb.Settings`` as an argument of ``wandb.init``."""
     import wandb
@@ -271,6 +277,8 @@ def _settings(command: OpenRun) -> dict[str, Any]:
     given = {name: pickle.loads(data) for name, data in command.settings.items()}
     # Not as an argument: what pydantic refuses it shows, with the dict around it.
     key = given.pop("api_key", None)
+    if command.sweep_file and (sweep_id := wait_for_sweep(command.sweep_file)) is not None:
+        given["sweep_id"] = sweep_id
     settings = wandb.Settings(**{**known, **given})
     return {"settings": settings.model_copy(update={"api_key": key} if key else None)}
 

@@ -26,7 +26,7 @@ def mark_best(command: MarkBest) -> BestMarked:
             # The user may have deleted it since.
             with suppress(Exception):
                 _tag(api, path, wanted=False)
-            if artifact:
+            with suppress(Exception):
                 _alias(api, path, artifact, ALIAS, wanted=False)
         _tag(api, command.run, wanted=True)
         if command.artifact:
@@ -44,9 +44,8 @@ def _tag(api: Api, path: str, *, wanted: bool) -> None:
 
 
 def _alias(api: Api, path: str, name: str, at: str, *, wanted: bool) -> None:
-    """Give the version at one alias the experiment's alias, or take it away; nothing where there is no such version."""
-    with suppress(Exception):
-        artifact = api.artifact(f"{path.rpartition('/')[0]}/{name}:{at}")
-        if (ALIAS in artifact.aliases) != wanted:
-            artifact.aliases = [*artifact.aliases, ALIAS] if wanted else [a for a in artifact.aliases if a != ALIAS]
-            artifact.save()
+    """Give the version at one alias the experiment's alias, or take it away."""
+    artifact = api.artifact(f"{path.rpartition('/')[0]}/{name}:{at}")
+    if (ALIAS in artifact.aliases) != wanted:
+        artifact.aliases = [*artifact.aliases, ALIAS] if wanted else [a for a in artifact.aliases if a != ALIAS]
+        artifact.save()

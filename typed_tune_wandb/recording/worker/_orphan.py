@@ -1,6 +1,6 @@
 """Goes on when the driver and wandb-core are both gone, as after SIGTERM to every process of a job.
 
-The driver cannot start a replacement then. The worker replaces itself: it starts anew in the same process, with what
+The driver cannot start a replacement then. The worker replaces itself: it starts again in the same process, with what
 was not durable as its commands, and ends the runs as interrupted.
 """
 
