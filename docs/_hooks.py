@@ -1,9 +1,9 @@
 """What mkdocs does to a page before it renders it: tables of settings, files of the repository, links to others.
 
-- ``<!-- settings: library -->``, ``<!-- settings: wandb -->`` and ``<!-- settings: logger -->`` become tables, made from
-  the fields of ``WandbSettings`` and the arguments of ``WandbLogger``, with their docstrings.
-- ``<!-- include: FILE -->`` becomes a file of the repository, whose links lead on as they do there; with ``FILE#Title``,
-  one section of it.
+- ``<!-- settings: library -->``, ``<!-- settings: wandb -->`` and ``<!-- settings: logger -->`` become tables, made
+  from the fields of ``WandbSettings`` and the arguments of ``WandbLogger``, with their docstrings.
+- ``<!-- include: FILE -->`` becomes a file of the repository, whose links lead on as they do there; with
+  ``FILE#Title``, one section of it.
 - ``<!-- example: FILE -->`` becomes a program of ``examples``.
 - A link to a file that is in the repository and not on the site leads to the repository.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_type_hints
 
@@ -104,7 +105,10 @@ TABLES: Final = {"library": library_settings, "wandb": wandb_settings, "logger":
 
 def _fields(wanted: Any) -> list[tuple[str, str, str, str]]:
     """Return name, type, default and meaning of the fields of ``WandbSettings`` for which a condition holds."""
-    hints, defaults = get_type_hints(WandbConfigDict), {field.name: field.default for field in attrs.fields(WandbSettings)}
+    hints, defaults = (
+        get_type_hints(WandbConfigDict),
+        {field.name: field.default for field in attrs.fields(WandbSettings)},
+    )
     rows = []
     for name, text in _documented("typed_tune_wandb/settings/_model.py", "WandbSettings"):
         if name not in hints or not wanted(name):
@@ -132,7 +136,7 @@ def _documented(file: str, name: str) -> list[tuple[str, str]]:
     body = _class(file, name).body
     return [
         (field.target.id, text.value.value)
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
     ]
