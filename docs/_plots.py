@@ -130,7 +130,7 @@ def _draw_digits(figure: Any, colors: Mapping[str, str], numbers: Any) -> None:
 
 
 def _bars(axes: Any, seconds: Mapping[str, float], colors: Mapping[str, str]) -> None:
-    names = [*reversed(seconds)]
+    names = [*reversed([*seconds])]
     values = [seconds[name] for name in names]
     axes.barh(names, values, color=[colors[VARIANTS[name]] for name in names], height=0.55)
     axes.set_yticks(range(len(names)), [name.replace("`", "") for name in names])
@@ -149,7 +149,7 @@ def _draw_callback_time(figure: Any, colors: Mapping[str, str], numbers: Any) ->
 
 def _draw_wall_time(figure: Any, colors: Mapping[str, str], numbers: Any) -> None:
     for axes, (title, seconds) in zip(figure.subplots(1, 2, sharey=True), numbers.items(), strict=True):
-        names = [*reversed(seconds)]
+        names = [*reversed([*seconds])]
         values = [seconds[name] for name in names]
         shades = [colors[VARIANTS[name]] if name in VARIANTS else colors["text"] for name in names]
         axes.barh(names, values, color=shades, height=0.55)

@@ -1,7 +1,7 @@
 """Makes a notebook of each program of ``examples``: ``python -m tests.support.notebooks`` writes them all anew.
 
-The docstring becomes text, and ``# %%`` begins a cell. A program without such lines has a cell for its imports and one for
-each function, class and block after them.
+The docstring becomes text, and ``# %%`` begins a cell. A program without such lines has a cell for its imports and one
+for each function, class and block after them.
 """
 
 from __future__ import annotations
