@@ -35,7 +35,8 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # no version: which values and settings are redacted or refused.
 OF_THE_NEWEST = [
     *("test_typing.py", "test_mypy_plugin.py", "test_stubs.py", "test_mistakes.py"),
-    *("test_docs.py", "cli/test_docs.py", "test_examples.py", "test_benchmarks.py"),
+    *("test_docs.py", "test_tutorial.py", "test_notebooks.py", "cli/test_docs.py"),
+    *("test_examples.py", "test_benchmarks.py"),
     *("test_wandb_server.py", "test_hostile_entries.py", "test_redaction_options.py"),
 ]
 # With the oldest versions, beside the unit tests: those of docs/compatibility.md.

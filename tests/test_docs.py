@@ -1,7 +1,7 @@
 """The README and the site: their programs run or are type-checked, and what they say is what was measured.
 
-``python -m tests.support.tutorial`` writes the tutorial's output anew. ``tests/cli/test_docs.py`` has the command line,
-``tests/test_parity.py`` docs/migration.md.
+``tests/test_tutorial.py`` runs the tutorial, ``tests/cli/test_docs.py`` the command line, and ``tests/test_parity.py``
+the programs of docs/migration.md.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from ray import tune
 from ray.air.integrations.wandb import WandbLoggerCallback
 
 from tests.support import checkers
-from tests.support.notebooks import NOTEBOOKS, notebook_of
 from tests.support.offline import read_runs
-from tests.support.pages import ROOT, TUTORIAL, Block, pages, python_blocks, rendered_tutorial, run_blocks
+from tests.support.pages import ROOT, Block, pages, python_blocks, run_blocks
 from tests.wandb_server.fixture import API_KEY
-from tests.wandb_server.server import WandbServer
 from typed_tune_wandb import WandbLogger, WandbSettings
 from typed_tune_wandb.settings import WandbConfigDict
 from typed_tune_wandb.settings._types import LOGGER_KEYS
@@ -61,16 +59,6 @@ def test_programs_that_need_more_than_this_machine_are_type_checked(tmp_path: Pa
     assert len(files) > 4
     found = checkers.mypy(files, tmp_path / "cache", stubs=False)
     assert expected == [(finding.file, finding.line) for finding in found], found
-
-
-def test_the_tutorial_prints_what_it_shows(wandb_server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the first trial to a failed, restored and uploaded search; every row is on the server."""
-    for name in ("WANDB_MODE", "WANDB_DIR"):
-        monkeypatch.delenv(name)
-    environment = {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": API_KEY}
-    text = TUTORIAL.read_text(encoding="utf-8")
-    assert text == rendered_tutorial(text, environment)
-    assert [5, 5, 5] == [len(run.history) for run in wandb_server.runs.values()]
 
 
 # --- what is claimed --------------------------------------------------------------------------------------------------
@@ -212,33 +200,3 @@ def test_the_two_commands_are_those_of_ci() -> None:
     assert "examples/tune_digits.py" in main_job
     for step in tests.strip().split(" && ")[1:]:
         assert step in ci
-
-
-# --- notebooks --------------------------------------------------------------------------------------------------------
-
-
-def test_the_notebooks_are_those_of_the_examples() -> None:
-    """``python -m tests.support.notebooks`` writes them anew."""
-    examples = {path.stem: path for path in (ROOT / "examples").glob("*.py")}
-    assert {*examples} == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
-    for name, path in examples.items():
-        saved = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text(encoding="utf-8"))
-        assert notebook_of(path) == saved, f"{name}: python -m tests.support.notebooks"
-
-
-def test_the_pages_colab_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In Jupyter's kernel, cell by cell."""
-    nbformat = pytest.importorskip("nbformat", reason="needs the docs extra")
-    nbclient = pytest.importorskip("nbclient", reason="needs the docs extra")
-    pytest.importorskip("ipykernel", reason="needs the docs extra")
-    for name, value in {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}.items():
-        monkeypatch.setenv(name, value)
-    notebook = nbformat.read(NOTEBOOKS / "colab.ipynb", as_version=4)
-    resources = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=200, kernel_name="python3", resources=resources).execute()
-    runs = read_runs(tmp_path)
-    assert {0} == {run.exit_code for run in runs.values()}
-    assert len(runs) > 1
-    shown = json.dumps(notebook.cells[-1].outputs)
-    assert "<table" in shown
-    assert all(run.trial_id in shown for run in runs.values())

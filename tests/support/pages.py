@@ -1,7 +1,7 @@
 """The pages of the documentation: their programs, and what programs and commands print.
 
-A Python block is run, unless a comment ``<!-- type-check -->`` stands before it: then mypy checks it, and finds an
-error in each line with a comment ``# error``, and in no other. A ``text`` block right after a program is what it prints.
+A Python block is run. Where a comment ``<!-- type-check -->`` stands before it, mypy checks it instead, and finds an error
+in each line with a comment ``# error``, and in no other. A ``text`` block right after a program is what it prints.
 """
 
 from __future__ import annotations
