@@ -22,11 +22,14 @@ from ray.air.integrations.wandb import WandbLoggerCallback
 
 from tests.support import checkers
 from tests.support.offline import read_runs
-from tests.support.pages import ROOT, Block, pages, python_blocks, run_blocks
+from tests.support.pages import ROOT, Block, has_commands, pages, python_blocks, rendered, run_blocks
 from tests.wandb_server.fixture import API_KEY
 from typed_tune_wandb import WandbLogger, WandbSettings
+from typed_tune_wandb._hooks import API_KEY_HOOK, LOCATION_HOOK, RUN_INFO_HOOK
+from typed_tune_wandb._launch import LAUNCH_VARIABLE, SWEEP_VARIABLE
 from typed_tune_wandb.settings import WandbConfigDict
-from typed_tune_wandb.settings._types import LOGGER_KEYS
+from typed_tune_wandb.settings._effective import GROUP_VARIABLES, PROJECT_VARIABLES
+from typed_tune_wandb.settings._types import CONTINUATION_KEYS, LOGGER_KEYS
 
 README = ROOT / "README.md"
 ELSEWHERE = ("docs/migration.md", "docs/tutorial.md")  # run by another test, as one program
@@ -59,6 +62,16 @@ def test_programs_that_need_more_than_this_machine_are_type_checked(tmp_path: Pa
     assert len(files) > 4
     found = checkers.mypy(files, tmp_path / "cache", stubs=False)
     assert expected == [(finding.file, finding.line) for finding in found], found
+
+
+def test_other_pages_show_what_commands_print() -> None:
+    """Those that neither ``tests/cli/test_docs.py`` nor ``tests/test_tutorial.py`` runs."""
+    elsewhere = ("README.md", "docs/cli.md", "docs/tutorial.md")
+    found = [page for page in pages() if has_commands(page) and str(page.relative_to(ROOT)) not in elsewhere]
+    assert [ROOT / "docs" / "how-to" / "check-in-ci.md"] == found
+    for page in found:
+        text = page.read_text(encoding="utf-8")
+        assert text == rendered(text, {"WANDB_BASE_URL": "https://wandb.example.com"})
 
 
 # --- what is claimed --------------------------------------------------------------------------------------------------
@@ -161,6 +174,15 @@ def test_the_tables_of_settings_have_every_field() -> None:
     assert {*fields} == {*WandbConfigDict.__annotations__} - {"run_id", "run_name"}
     assert [*LOGGER_KEYS] == [row[0] for row in tables["logger"]]
     assert "`training_iteration`" in {row[0]: row[2] for row in tables["library"]}["step_metric"]
+
+
+def test_the_page_of_variables_has_those_that_the_library_reads() -> None:
+    """And the hooks."""
+    page = (ROOT / "docs" / "reference" / "environment.md").read_text(encoding="utf-8")
+    read = {*PROJECT_VARIABLES, *GROUP_VARIABLES, API_KEY_HOOK, LOCATION_HOOK, RUN_INFO_HOOK}
+    read |= {SWEEP_VARIABLE, LAUNCH_VARIABLE, *(f"WANDB_{key.upper()}" for key in CONTINUATION_KEYS)}
+    read |= {f"WANDB_{name}" for name in ("API_KEY", "BASE_URL", "DIR", "ENTITY", "MODE")}
+    assert [] == [name for name in sorted(read) if f"`{name}`" not in page]
 
 
 def links() -> Iterator[tuple[str, str]]:

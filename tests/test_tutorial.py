@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.pages import TUTORIAL, rendered_tutorial
+from tests.support.pages import TUTORIAL, rendered
 from tests.wandb_server.fixture import API_KEY
 from tests.wandb_server.server import WandbServer
 
@@ -15,5 +15,5 @@ def test_the_tutorial_prints_what_it_shows(wandb_server: WandbServer, monkeypatc
         monkeypatch.delenv(name)
     environment = {"WANDB_BASE_URL": wandb_server.url, "WANDB_API_KEY": API_KEY}
     text = TUTORIAL.read_text(encoding="utf-8")
-    assert text == rendered_tutorial(text, environment)
+    assert text == rendered(text, environment)
     assert [5, 5, 5] == [len(run.history) for run in wandb_server.runs.values()]

@@ -1,7 +1,7 @@
 """The pages of the documentation: their programs, and what programs and commands print.
 
-A Python block is run. Where a comment ``<!-- type-check -->`` stands before it, mypy checks it instead, and finds an error
-in each line with a comment ``# error``, and in no other. A ``text`` block right after a program is what it prints.
+A Python block is run. Where a comment ``<!-- type-check -->`` stands before it, mypy checks it instead, and finds an
+error in each line with a comment ``# error`` and in no other. A ``text`` block right after a program is what it prints.
 """
 
 from __future__ import annotations
@@ -50,6 +50,12 @@ class Block:
     text: str
     checked: bool
     printed: str = ""
+
+
+def has_commands(page: Path) -> bool:
+    """Return whether a page shows what a command prints."""
+    blocks = _FILE_OR_COMMANDS.finditer(page.read_text(encoding="utf-8"))
+    return any(block["language"] == "console" and "$ typed-tune-wandb" in block["text"] for block in blocks)
 
 
 def pages() -> list[Path]:
@@ -114,11 +120,11 @@ def _run_all(blocks: list[dict[str, Any]]) -> dict[str, dict[str, str]]:
     return outcomes
 
 
-def rendered_tutorial(page: str, environment: Mapping[str, str]) -> str:
-    """Return the tutorial with what its programs and commands print now, in the current folder.
+def rendered(page: str, environment: Mapping[str, str]) -> str:
+    """Return a page with what its programs and commands print now, in the current folder.
 
     Args:
-        page: The tutorial as it is.
+        page: The page as it is: files with their names, and commands with their output.
         environment: Variables that send wandb to a server.
     """
     names = Names(environment["WANDB_BASE_URL"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from tests.support.pages import TUTORIAL, rendered_tutorial
+from tests.support.pages import TUTORIAL, rendered
 from tests.wandb_server.fixture import API_KEY
 from tests.wandb_server.server import WandbServer
 
@@ -18,7 +18,7 @@ def main() -> None:
         environment = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": API_KEY, "WANDB_ERROR_REPORTING": "false"}
         os.environ.update(RAY_ADDRESS="local", RAY_USAGE_STATS_ENABLED="0")
         os.chdir(folder)
-        TUTORIAL.write_text(rendered_tutorial(TUTORIAL.read_text(encoding="utf-8"), environment), encoding="utf-8")
+        TUTORIAL.write_text(rendered(TUTORIAL.read_text(encoding="utf-8"), environment), encoding="utf-8")
 
 
 if __name__ == "__main__":
