@@ -108,13 +108,8 @@ def _check_best(given: Mapping[str, object]) -> Iterator[Problem]:
         yield Problem("metric", f"expected {_METRIC}, got {given['metric']!r}.")
     for name, other in (("metric", "goal"), ("goal", "metric")):
         # A wrong value of the other one has a problem of its own.
-        if (
-            isinstance(given.get(name), str)
-            and given[name]
-            and other in given
-            and not given[other]
-            and given[other] != ""
-        ):
+        value, beside = given.get(name), given.get(other, "")
+        if isinstance(value, str) and value and (beside is None or beside is False):
             yield Problem(name, f"needs {other} beside it.")
 
 
