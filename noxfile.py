@@ -6,6 +6,7 @@
     nox -s "tests-3.10(newest)" -- -k settings
     nox -s compatibility                      # releases in between, for docs/compatibility.md
     nox -s types                              # the mypy plugin with the oldest and the newest mypy
+    nox -s docs                               # builds the site into site/
     nox -s package                            # builds sdist and wheel, checks them, and runs what is in them
 
 The oldest versions are the lower bounds in pyproject.toml, and nowhere else. Without network: ``UV_OFFLINE=1`` takes
@@ -34,7 +35,8 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 # no version: which values and settings are redacted or refused.
 OF_THE_NEWEST = [
     *("test_typing.py", "test_mypy_plugin.py", "test_stubs.py", "test_mistakes.py"),
-    *("test_docs.py", "cli/test_docs.py", "test_examples.py", "test_benchmarks.py"),
+    *("test_docs.py", "test_tutorial.py", "test_notebooks.py", "cli/test_docs.py"),
+    *("test_examples.py", "test_benchmarks.py"),
     *("test_wandb_server.py", "test_hostile_entries.py", "test_redaction_options.py"),
 ]
 # With the oldest versions, beside the unit tests: those of docs/compatibility.md.
@@ -77,6 +79,14 @@ def types(session: nox.Session, mypy: str) -> None:
     """The mypy plugin with the oldest and the newest mypy."""
     session.install("-e", ".", *TOOLS, *[tool for tool in CHECKERS if tool != "mypy"], mypy, env=COMPILE)
     session.run("python", "-m", "pytest", "-q", "tests/test_mypy_plugin.py", *session.posargs)
+
+
+@nox.session(python="3.11")
+def docs(session: nox.Session) -> None:
+    """Build the site into site/; a warning is an error. ``-- serve`` shows it while you write."""
+    session.install("-e", ".[docs]", env=COMPILE)
+    command = session.posargs or ["build"]
+    session.run("mkdocs", *command, "--strict", env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session

@@ -65,6 +65,7 @@ MODULE_TIERS: Final = {
     "test_versions.py": "process",
     "test_wandb_internals.py": "process",
     "test_before_the_first_trial.py": "ray",
+    "test_best.py": "ray",
     "test_benchmarks.py": "ray",
     "test_checkpoints.py": "ray",
     "test_console.py": "ray",
@@ -79,6 +80,7 @@ MODULE_TIERS: Final = {
     "test_logger_options.py": "ray",
     "test_own_config.py": "ray",
     "test_names.py": "ray",
+    "test_notebooks.py": "ray",
     "test_parity.py": "ray",
     "test_ray_client.py": "ray",
     "test_redaction_options.py": "ray",
@@ -95,6 +97,7 @@ MODULE_TIERS: Final = {
     "test_secrecy.py": "online",
     "test_sweep.py": "online",
     "test_trainable_online.py": "online",
+    "test_tutorial.py": "online",
     "test_wandb_server.py": "online",
 }
 _TESTS: Final = Path(__file__).parent

@@ -19,8 +19,10 @@ from ray.tune.schedulers import PopulationBasedTraining
 
 from tests.support.offline import read_runs
 from tests.support.recorder import wait_for
-from tests.support.trainables import Checkpointed, fit
-from typed_tune_wandb import WandbLogger, WandbSettings, WandbSettingsError, wandb_mixin
+from tests.support.trainables import Checkpointed, fit, offline
+from tests.wandb_server import WandbServer
+from typed_tune_wandb import ExperimentRuns, WandbLogger, WandbSettings, WandbSettingsError, wandb_mixin
+from typed_tune_wandb.experiment import sync_runs
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 pytestmark = pytest.mark.usefixtures("small_ray")
@@ -360,6 +362,36 @@ def test_a_killed_and_restored_experiment_goes_on_with_the_same_run(tmp_path: Pa
     assert [*range(1, 11)] == iterations == run.rows("_step")
     assert 2 == len(run.files)
     assert 0 == run.exit_code
+
+
+def test_an_experiment_that_was_restored_is_uploaded_whole(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """A trial that failed goes on in another file, once after an upload: all rows of all files are there, once."""
+
+    def fails_twice(config: dict[str, Any]) -> None:
+        checkpoint = tune.get_checkpoint()
+        first = 0 if checkpoint is None else int(Path(checkpoint.path, "step").read_text())
+        for step in range(first + 1, first + 3):
+            folder = Path(config["folder"], str(step))
+            folder.mkdir()
+            (folder / "step").write_text(str(step))
+            tune.report({"loss": step}, checkpoint=tune.Checkpoint(str(folder)))
+        if step < 6:
+            raise ValueError("on purpose")
+
+    experiment = tmp_path / "ray" / "exp"
+    fit(fails_twice, {"folder": str(tmp_path)}, offline(tmp_path), tmp_path)
+    for uploaded in (0, 1):
+        if uploaded:
+            assert 0 == len(sync_runs(ExperimentRuns.load(experiment)).not_uploaded)
+        tune.Tuner.restore(str(experiment), fails_twice, resume_errored=True).fit()
+        (run,) = ExperimentRuns.load(experiment).values()
+        assert (2 + uploaded, 4 + 2 * uploaded, False) == (len(run.paths), run.rows, run.uploaded)
+    runs = sync_runs(ExperimentRuns.load(experiment))
+    assert 0 == len(runs.not_uploaded)
+    assert 6 == runs.rows
+    (there,) = wandb_server.all_runs
+    assert [*range(1, 7)] == [row["loss"] for row in there.history]
+    assert 0 == there.exit_code
 
 
 def test_a_time_budget_ends_the_runs_as_tune_ended_the_trials(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from typed_tune_wandb.settings import LoggerOptions, validate_logger_arguments
 # In numpy 2 the class has the name of the builtin, and the module tells it apart.
 NUMPY_BOOL = {"bool": "numpy.bool"}.get(np.bool_.__name__, np.bool_.__name__)
 
+UPLOADS = 'True, False, "best", "last", or a number of checkpoints, 1 or more'
 OPTIONS = {field.name for field in attrs.fields(LoggerOptions)}
 
 
@@ -50,7 +51,24 @@ def problems(*defaults: Any, **arguments: Any) -> list[str]:
             f"verify: expected a bool, got numpy.{np.bool_.__name__}. Did you mean bool(...)?",
         ),
         ({"mask_secrets": "no"}, "mask_secrets: expected a bool, got str."),
-        ({"upload_checkpoints": "all"}, "upload_checkpoints: expected a bool, got str."),
+        ({"upload_checkpoints": "all"}, f"upload_checkpoints: expected {UPLOADS}, got another str."),
+        (
+            {"upload_checkpoints": "bets"},
+            f'upload_checkpoints: expected {UPLOADS}, got another str. Did you mean "best"?',
+        ),
+        ({"upload_checkpoints": 0}, f"upload_checkpoints: expected {UPLOADS}."),
+        ({"upload_checkpoints": 2.5}, f"upload_checkpoints: expected {UPLOADS}, got float."),
+        ({"metric": "m"}, "metric: needs goal beside it."),
+        ({"goal": "minimize"}, "goal: needs metric beside it."),
+        ({"metric": "", "goal": "minimize"}, "metric: expected the name of a metric, or False for none, got ''."),
+        ({"metric": True}, "metric: expected the name of a metric, or False for none, got True."),
+        ({"metric": 3, "goal": "minimize"}, "metric: expected the name of a metric, or False for none, got int."),
+        ({"metric": False, "goal": "minimize"}, "goal: needs metric beside it."),
+        (
+            {"metric": "m", "goal": "max"},
+            'goal: expected "maximize" or "minimize" (Tune\'s modes "max" and "min"), got another str. '
+            'Did you mean "maximize"?',
+        ),
         ({"image_kwargs": 3}, "image_kwargs: expected a dict with str keys, got int."),
         ({"video_kwargs": {1: 2}}, "video_kwargs: expected a dict with str keys, got keys of type int."),
         ({"image_kwargs": {"mod": "L"}}, 'image_kwargs.mod: unknown key. Did you mean "mode"?'),
@@ -129,7 +147,7 @@ def test_any_value(options: dict[str, Any]) -> None:
         assert options.items() <= attrs.asdict(passed).items()
     except WandbSettingsError as error:
         wrong = {problem.path for problem in error.problems}
-    bools = {"upload_checkpoints", "media", "verify", "sweep"}
+    bools = {"media", "verify", "sweep"}
     assert {name for name in bools & options.keys() if not isinstance(options[name], bool)} == wrong & bools
     seconds = options.get("upload_timeout", 0)
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)

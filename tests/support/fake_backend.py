@@ -9,7 +9,15 @@ from typing import Any
 
 from attrs import Factory, define
 
-from typed_tune_wandb.recording._protocol import CheckLogin, LoginChecked, OpenRun, SaveCheckpoint, SetMediaOptions
+from typed_tune_wandb.recording._protocol import (
+    BestMarked,
+    CheckLogin,
+    LoginChecked,
+    MarkBest,
+    OpenRun,
+    SaveCheckpoint,
+    SetMediaOptions,
+)
 from typed_tune_wandb.recording.worker._interface import ServiceLostError
 
 
@@ -50,6 +58,9 @@ class FakeRun:
         if self.refuse in values.values():
             raise TypeError("refused")
         self.config.update(values)
+
+    def update_summary(self, values: Mapping[str, object]) -> None:
+        self.calls.append((self.run_id, "summary", dict(values)))
 
     def save_checkpoint(self, command: SaveCheckpoint, saved: Callable[[], None]) -> None:
         if command.location == "bad":
@@ -113,6 +124,9 @@ class FakeBackend:
 
     def check_login(self, command: CheckLogin) -> LoginChecked:
         return LoginChecked("url", None)
+
+    def mark_best(self, command: MarkBest) -> BestMarked:
+        return BestMarked(None)
 
     def stop(self, timeout_s: float) -> bool:
         return True

@@ -31,6 +31,9 @@ class ArtifactStore:
             "ArtifactByID": self._artifact_by_id,
             "ArtifactByIDShort": self._artifact_by_id,
             "ArtifactMembershipByName": self._artifact_membership_by_name,
+            "AddAliases": self._add_aliases,
+            "DeleteAliases": self._delete_aliases,
+            "UpdateArtifact": self._update_artifact,
             "FetchArtifactManifest": self._fetch_artifact_manifest,
             "GetArtifactMembershipFileUrls": self._get_artifact_membership_file_urls,
         }
@@ -136,6 +139,23 @@ class ArtifactStore:
     def _client_id_mapping(self, asked: JsonObject) -> JsonObject:
         known = self._client_ids.get(asked["clientID"])
         return {"clientIDMapping": {"serverID": known} if known else None}
+
+    def _add_aliases(self, asked: JsonObject) -> JsonObject:
+        version = self._by_id(asked["artifactID"])
+        for alias in asked["aliases"]:
+            for other in self._collection(version.entity, version.project, version.name):
+                other.aliases = [known for known in other.aliases if known != alias["alias"]]
+            version.aliases.append(alias["alias"])
+        return {"result": {"success": True}}
+
+    def _delete_aliases(self, asked: JsonObject) -> JsonObject:
+        version = self._by_id(asked["artifactID"])
+        gone = [alias["alias"] for alias in asked["aliases"]]
+        version.aliases = [alias for alias in version.aliases if alias not in gone]
+        return {"result": {"success": True}}
+
+    def _update_artifact(self, asked: JsonObject) -> JsonObject:
+        return {"result": {"artifact": _artifact_fields(self._by_id(asked["artifactID"]))}}
 
     # Asking for an artifact
 

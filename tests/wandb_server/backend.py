@@ -42,6 +42,7 @@ class Backend:
             "OrganizationCoreWeaveOrganizationID": lambda _: {"entity": None},
             "UpsertBucket": self._upsert_bucket,
             "RunResumeStatus": self._run_resume_status,
+            "Run": self._public_run,
             "CreateRunFiles": self._create_run_files,
             "RunUploadUrls": self._run_upload_urls,
             "UseArtifact": self._use_artifact,
@@ -98,10 +99,12 @@ class Backend:
     def _upsert_bucket(self, asked: JsonObject) -> JsonObject:
         entity = asked.get("entity") or self.entity
         project = asked.get("project") or NO_PROJECT
+        if asked.get("id"):  # wandb.Api names a run so
+            entity, project, asked["name"] = asked["id"].split("/")
         key = entity, project, asked["name"]
         inserted = key not in self.runs
         run = self.runs.setdefault(key, ServerRun(asked["name"], project, entity))
-        if inserted or run.finished:
+        if inserted or (run.finished and not asked.get("id")):
             run.opened += 1
             run.finished = False
         run.display_name = asked.get("displayName") or run.display_name or run.id
@@ -119,6 +122,13 @@ class Backend:
         if asked.get("summaryMetrics"):
             run.summary_lines.write(len(run.summary_lines), [asked["summaryMetrics"]])
         return {"upsertBucket": {"bucket": self._bucket(run), "inserted": inserted}}
+
+    def _public_run(self, asked: JsonObject) -> JsonObject:
+        run = self.runs.get((asked["entity"], asked["project"], asked["name"]))
+        user = {"name": "u", "username": "u"}
+        more = {"projectId": "1", "commit": None, "readOnly": False, "user": user}
+        fields = run and {**self._bucket(run), **more}
+        return {"project": {"run": fields}}
 
     def _run_resume_status(self, asked: JsonObject) -> JsonObject:
         entity, project = asked.get("entity") or self.entity, asked["project"]
@@ -146,6 +156,9 @@ class Backend:
             "eventsLineCount": len(run.event_lines),
             "logLineCount": len(run.output_lines),
             "tags": run.tags,
+            "state": run.state,
+            "group": run.group,
+            "jobType": run.job_type,
             "notes": run.notes,
         }
 

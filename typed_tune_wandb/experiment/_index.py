@@ -9,14 +9,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from attrs import Factory, asdict, fields, frozen
 
+from typed_tune_wandb.experiment._best import BestTrial
 from typed_tune_wandb.payload import Redactor
 from typed_tune_wandb.recording.state import RunInfo
 from typed_tune_wandb.recording.sweep import SweepInfo
 
+_T = TypeVar("_T", SweepInfo, BestTrial)
 INDEX_FILE: Final = "wandb_runs.json"
 SCHEMA_VERSION: Final = 1
 _STORED: Final = [name.name for name in fields(RunInfo) if name.name not in ("path", "earlier_paths", "id")]
@@ -33,12 +35,14 @@ class Index:
         runs: Trial id → its run.
         hidden: The logger's own ``secret_names`` and ``excludes``: they hold for what is shown of the trials' configs.
         sweep: The experiment's sweep, if it has one or is to have one.
+        best: The best trial, if there is a metric.
     """
 
     experiment: str = ""
     runs: Mapping[str, RunInfo] = Factory(dict)
     hidden: Mapping[str, Sequence[str]] = Factory(dict)
     sweep: SweepInfo | None = None
+    best: BestTrial | None = None
 
 
 def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
@@ -50,9 +54,10 @@ def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
     """
     entries = [_entry(run, None if folder is None else Path(folder)) for run in index.runs.values()]
     hidden = {name: [*names] for name, names in index.hidden.items()}
-    sweep = {} if index.sweep is None else {"sweep": asdict(index.sweep)}
+    optional = {"sweep": index.sweep, "best": index.best}
     head = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden}
-    content = {**head, **sweep, "runs": entries}
+    more = {name: asdict(value) for name, value in optional.items() if value is not None}
+    content = {**head, **more, "runs": entries}
     return json.dumps(content, indent=1)
 
 
@@ -73,7 +78,8 @@ def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
         raise ValueError(f"{INDEX_FILE} has version {content['version']}: a newer typed-tune-wandb reads it.")
     runs = [_run(entry, None if folder is None else Path(folder)) for entry in content["runs"]]
     by_trial = {run.trial_id: run for run in runs}
-    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), _sweep(content.get("sweep")))
+    sweep, best = _stored(SweepInfo, content.get("sweep")), _stored(BestTrial, content.get("best"))
+    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), sweep, best)
 
 
 def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:
@@ -83,9 +89,9 @@ def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:
     return {"trial_id": run.trial_id, "run_id": run.id, **stored, **shown, "exit_code": run.exit_code, "files": files}
 
 
-def _sweep(stored: Mapping[str, Any] | None) -> SweepInfo | None:
-    known = [field.name for field in fields(SweepInfo)]
-    return None if stored is None else SweepInfo(**{name: stored[name] for name in known if name in stored})
+def _stored(cls: type[_T], stored: Mapping[str, Any] | None) -> _T | None:
+    known = [field.name for field in fields(cls)]
+    return None if stored is None else cls(**{name: stored[name] for name in known if name in stored})
 
 
 def _relative(path: Path, folder: Path | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from typed_tune_wandb.experiment._best import BestTrial
 from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.experiment._results import TrialResults, read_results
@@ -34,6 +35,7 @@ class ExperimentRuns(Mapping[str, RunInfo]):
         folder: Where Tune keeps the experiment's results; None if that is not known yet.
         hidden: The logger's ``secret_names`` and ``excludes``.
         sweep: The experiment's W&B sweep, with its ``id``, ``url`` and ``config``; None if it has none.
+        best_trial: The trial with the best value of the experiment's metric; None if there is none.
 
     Example:
         >>> from typed_tune_wandb import ExperimentRuns, RunInfo
@@ -51,9 +53,10 @@ class ExperimentRuns(Mapping[str, RunInfo]):
         folder: Folder | None = None,
         hidden: Mapping[str, Sequence[str]] = MappingProxyType({}),
         sweep: SweepInfo | None = None,
+        best_trial: BestTrial | None = None,
     ) -> None:
         self._runs, self.experiment, self._folder, self.hidden = runs, experiment, folder, hidden
-        self.sweep = sweep
+        self.sweep, self.best_trial = sweep, best_trial
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ExperimentRuns:
@@ -77,7 +80,7 @@ class ExperimentRuns(Mapping[str, RunInfo]):
                 f"{folder.path} has no {INDEX_FILE}: it is no folder of an experiment that WandbLogger recorded."
             )
         index = from_json(text, folder.path)
-        return cls(index.runs, index.experiment, folder, index.hidden, index.sweep)
+        return cls(index.runs, index.experiment, folder, index.hidden, index.sweep, index.best)
 
     def save(self) -> None:
         """Write the runs to the experiment's folder.
@@ -92,7 +95,7 @@ class ExperimentRuns(Mapping[str, RunInfo]):
 
     def to_json(self) -> str:
         """Return the runs as the text of ``wandb_runs.json``."""
-        index = Index(self.experiment, self._runs, self.hidden, self.sweep)
+        index = Index(self.experiment, self._runs, self.hidden, self.sweep, self.best_trial)
         return to_json(index, None if self._folder is None else self._folder.path)
 
     # --- as a mapping -------------------------------------------------------------------------------------------------
@@ -119,11 +122,15 @@ class ExperimentRuns(Mapping[str, RunInfo]):
         return self._with({trial_id: self._runs[trial_id] for trial_id in trial_ids})
 
     def _with(self, runs: Mapping[str, RunInfo]) -> ExperimentRuns:
-        return ExperimentRuns(runs, self.experiment, self._folder, self.hidden, self.sweep)
+        return ExperimentRuns(runs, self.experiment, self._folder, self.hidden, self.sweep, self.best_trial)
 
     def with_sweep(self, sweep: SweepInfo) -> ExperimentRuns:
         """Return the runs with another sweep."""
-        return ExperimentRuns(self._runs, self.experiment, self._folder, self.hidden, sweep)
+        return ExperimentRuns(self._runs, self.experiment, self._folder, self.hidden, sweep, self.best_trial)
+
+    def with_best_trial(self, best: BestTrial) -> ExperimentRuns:
+        """Return the runs with another best trial."""
+        return ExperimentRuns(self._runs, self.experiment, self._folder, self.hidden, self.sweep, best)
 
     @property
     def failed(self) -> ExperimentRuns:

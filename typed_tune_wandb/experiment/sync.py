@@ -17,6 +17,7 @@ from typing import IO, Final
 from attrs import evolve
 
 from typed_tune_wandb._wandb_internals import without_service
+from typed_tune_wandb.experiment._best import mark
 from typed_tune_wandb.experiment.runs import ExperimentRuns
 from typed_tune_wandb.recording._run_file import read_run
 from typed_tune_wandb.recording.client import Recorder
@@ -69,7 +70,7 @@ def sync_runs(
         if resumed:
             progress(f"W&B: resuming the upload of {len(resumed)} of {len(runs)} runs")
             runs = _saved(runs, _resume(resumed, timeout_s, progress))
-    return _with_sweep(runs, progress)
+    return _with_marks(_with_sweep(runs, progress), timeout_s)
 
 
 def _with_sweep(runs: ExperimentRuns, progress: Callable[[str], None]) -> ExperimentRuns:
@@ -90,6 +91,23 @@ def _with_sweep(runs: ExperimentRuns, progress: Callable[[str], None]) -> Experi
         with SweepProcess(sweep, finish=True) as process:
             sweep = evolve(sweep, finished=process.wait().finished)
     runs = runs.with_sweep(sweep)
+    runs.save()
+    return runs
+
+
+def _with_marks(runs: ExperimentRuns, timeout_s: float) -> ExperimentRuns:
+    """Mark the best trial's run once all runs are on the server, unless that was done."""
+    best = runs.best_trial
+    run = None if best is None else runs.get(best.trial_id)
+    if best is None or run is None or runs.not_uploaded or not run.uploaded or best.is_marked(run):
+        return runs
+    recorder = Recorder()
+    best, problem = mark(recorder, best, run)
+    recorder.close(timeout_s)
+    if problem is not None:
+        logger.warning("The run of the best trial, %s, could not be tagged: %s", run.name, problem)
+        return runs
+    runs = runs.with_best_trial(best)
     runs.save()
     return runs
 

@@ -13,6 +13,7 @@ from typing_extensions import assert_never
 
 from typed_tune_wandb.payload import Redactor
 from typed_tune_wandb.recording._protocol import (
+    BestMarked,
     CheckpointSaved,
     DiskFull,
     Event,
@@ -51,6 +52,7 @@ class EventHandler:
         taken: Number of the last command that it has taken.
         taken_s: When that last changed; monotonic.
         login: The answer to the last :class:`CheckLogin`.
+        marked: The answer to the last :class:`MarkBest`.
         folder: Where all runs are recorded since a disk was full.
     """
 
@@ -63,6 +65,7 @@ class EventHandler:
     taken: int = 0
     taken_s: float = 0.0
     login: LoginChecked | None = None
+    marked: BestMarked | None = None
     folder: str | None = None
 
     def worker_started(self) -> None:
@@ -92,6 +95,8 @@ class EventHandler:
                 logger.error(text, event.folder, self.folder)
             case LoginChecked():
                 self.login = event
+            case BestMarked():
+                self.marked = event
             case _:
                 assert_never(event)
 
@@ -144,6 +149,6 @@ def _redacted(event: Event) -> Event:
     match event:
         case RunFailed() | ValueSkipped():
             return evolve(event, reason=_REDACTOR.redact_text(event.reason))
-        case RunOpened() | RunFinished() | LoginChecked() if event.problem is not None:
+        case RunOpened() | RunFinished() | LoginChecked() | BestMarked() if event.problem is not None:
             return evolve(event, problem=_REDACTOR.redact_text(event.problem))
     return event

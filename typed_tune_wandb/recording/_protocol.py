@@ -54,6 +54,7 @@ class OpenRun:
         restored: Whether an earlier session may have recorded rows of this run.
         step_metric: The metric that all others are drawn over; ``training_iteration`` if it is empty.
         sweep_file: Where the id of the run's sweep will be; ``""`` if it has none, or the id is among the settings.
+        aggregates: Metric → ``"max"`` or ``"min"``: what of it the run's summary has.
     """
 
     trial_id: str
@@ -68,6 +69,7 @@ class OpenRun:
     restored: bool = False
     step_metric: str = ""
     sweep_file: str = ""
+    aggregates: dict[str, str] = field(factory=dict)
 
 
 @frozen
@@ -123,15 +125,25 @@ class SaveCheckpoint:
     aliases: tuple[str, ...]
     metadata: dict[str, object]
     snapshot: bool = False
+    keep: int = 0
+    score: float = 0.0
 
 
 @frozen
 class FinishRun:
-    """End the run of a trial with an exit code."""
+    """End the run of a trial.
+
+    Attributes:
+        trial_id: Tune's id of the trial.
+        generation: Number of the run's opening.
+        exit_code: Its exit code.
+        summary: Values of its summary that are set before.
+    """
 
     trial_id: str
     generation: int
     exit_code: int
+    summary: dict[str, object] = Factory(dict)
 
 
 @frozen
@@ -155,6 +167,27 @@ class SetMediaOptions:
 
     image_kwargs: dict[str, bytes]
     video_kwargs: dict[str, bytes]
+
+
+@frozen
+class MarkBest:
+    """Tag the run of the experiment's best trial ``best``, and its best checkpoint ``best-of-experiment``.
+
+    Attributes:
+        key: The API key, or None for the one that wandb finds by itself.
+        base_url: The server, or None for wandb's own choice.
+        run: The run's entity, project and id, with slashes between.
+        artifact: The artifact of its checkpoints, or ``""``.
+        others: The same of runs that may be marked and are not the best any more: run → artifact.
+        timeout_s: Longest wait for an answer of the server, in whole seconds.
+    """
+
+    key: str | None = field(repr=False)
+    base_url: str | None
+    run: str
+    artifact: str
+    others: dict[str, str]
+    timeout_s: int
 
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -265,10 +298,18 @@ class LoginChecked:
     problem: str | None
 
 
+@frozen
+class BestMarked:
+    """The answer to :class:`MarkBest`: ``problem`` is None if it is done."""
+
+    problem: str | None
+
+
 RunCommand: TypeAlias = OpenRun | LogRow | UpdateConfig | SaveCheckpoint | FinishRun
-Command: TypeAlias = RunCommand | SetMediaOptions | CheckLogin
+Command: TypeAlias = RunCommand | SetMediaOptions | CheckLogin | MarkBest
 RunEvent: TypeAlias = RunOpened | RunFailed | RunFinished | CheckpointSaved
-Event: TypeAlias = RunEvent | WorkerReady | ServiceStarted | Progress | ValueSkipped | DiskFull | LoginChecked
+WorkerEvent: TypeAlias = WorkerReady | ServiceStarted | Progress | ValueSkipped | DiskFull | LoginChecked | BestMarked
+Event: TypeAlias = RunEvent | WorkerEvent
 Message: TypeAlias = Command | Event
 
 M = TypeVar("M", Command, Event)

@@ -45,6 +45,9 @@ class CheckpointArtifact:
         location: Local folder, which is uploaded, or URI, which becomes a reference.
         aliases: Aliases of the version.
         metadata: Metrics of the result it belongs to.
+        keep: How many of the run's checkpoints are uploaded, when it ends: those with the highest scores, the later
+            ones where they are equal. 0: this one is uploaded at once.
+        score: What they are compared by.
         to_download: The checkpoint, where its files are neither local nor behind a URI: they are downloaded first.
     """
 
@@ -52,6 +55,8 @@ class CheckpointArtifact:
     location: str
     aliases: tuple[str, ...] = ()
     metadata: Mapping[str, object] = {}
+    keep: int = 0
+    score: float = 0.0
     to_download: Checkpoint | None = None
 
     @property
@@ -78,7 +83,7 @@ def checkpoint_artifact(checkpoint: Checkpoint, run_name: str, metrics: Mapping[
         return CheckpointArtifact(name, str(Path(path)), aliases, metrics)
     if kind in _URI_SCHEMES:
         return CheckpointArtifact(name, f"{_URI_SCHEMES[kind]}://{path}", aliases, metrics)
-    return CheckpointArtifact(name, "", aliases, metrics, checkpoint)
+    return CheckpointArtifact(name, "", aliases, metrics, to_download=checkpoint)
 
 
 def _unwrap(filesystem: Any, path: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from attrs import define, evolve
@@ -19,6 +20,7 @@ from typed_tune_wandb.recording._protocol import (
     FinishRun,
     LoginChecked,
     LogRow,
+    MarkBest,
     OpenRun,
     RunCommand,
     SaveCheckpoint,
@@ -35,6 +37,8 @@ from typed_tune_wandb.recording.state import EXIT_CODES, EndState, RecorderState
 
 logger = logging.getLogger(__name__)
 
+_MAX_MARK_REQUESTS: Final = 3  # of the server's answers that are waited for in full
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 _QUIET_S: Final = 2.0  # a shorter wait for the server needs no line
 _PROGRESS_INTERVAL_S: Final = 5.0  # between two lines about what is waited for
 _FLUSH_TIMEOUT_S: Final = 0.5
@@ -157,6 +161,8 @@ class Recorder:
         restored: bool = False,
         step_metric: str | None = None,
         sweep_file: str = "",
+        aggregates: Mapping[str, str] = _NONE,
+        earlier: RunInfo | None = None,
     ) -> None:
         """Open the run of a trial.
 
@@ -171,12 +177,15 @@ class Recorder:
                 to what the server and the local files have.
             step_metric: The metric that all others are drawn over; ``training_iteration`` if it is None.
             sweep_file: Where the id of its sweep will be (``SweepProcess.file``); the run waits for it.
+            aggregates: Metric → ``"max"`` or ``"min"``: the run's summary has this of it, in place of the last value.
+            earlier: What an earlier session recorded of the trial: its files and rows are the run's, too.
         """
         self.start()
         run_id = str(init.get("id", trial_id))
         with self._changed:
             name, project = str(init.get("name", run_id)), str(init.get("project") or "")
-            generation = self._table.open(RunInfo(trial_id, run_id, name, project=project, entity=init.get("entity")))
+            info = RunInfo(trial_id, run_id, name, project=project, entity=init.get("entity")).following(earlier)
+            generation = self._table.open(info)
             position = self._positions.setdefault(trial_id, Position())
             position.raise_to(next_step, recorded_iteration)
             if self._supervisor.state is RecorderState.FAILED:
@@ -184,10 +193,11 @@ class Recorder:
                 return
             numbers = position.next_step, recorded_iteration
             opening = OpenRun(
-                *(trial_id, generation, {}, {}, *numbers),
+                *(trial_id, generation, {}, {}, *numbers, info.rows),
                 restored=restored,
                 step_metric=step_metric or "",
                 sweep_file=sweep_file,
+                aggregates=dict(aggregates),
             )
             self._send_opening(opening, init, settings)
 
@@ -247,7 +257,7 @@ class Recorder:
             self._changed.wait_for(self._supervisor.hurry, _FLUSH_TIMEOUT_S)
 
     def save_checkpoint(self, trial_id: str, artifact: CheckpointArtifact) -> None:
-        """Upload a checkpoint as an artifact of type ``model``; each one adds a version to it."""
+        """Upload a checkpoint, now or when the run ends, as the next version of an artifact of type ``model``."""
         checkpoint, location = artifact.to_download, artifact.location
         snapshot = None if checkpoint is not None or artifact.is_remote else self._snapshots.add(location)
         with self._changed:
@@ -259,6 +269,7 @@ class Recorder:
                 artifact.aliases,
                 convert_values(artifact.metadata, self._warn),
                 snapshot is not None,
+                *(artifact.keep, float(artifact.score)),
             )
             if checkpoint is None:
                 self._send("a checkpoint", command)
@@ -268,19 +279,44 @@ class Recorder:
                 command, lambda: encode(evolve(command, location=download(checkpoint), snapshot=True))
             )
 
-    def finish(self, trial_id: str, state: EndState) -> None:
-        """End the run of a trial as its trial ended: exit code 0, 1 or 130."""
+    def finish(self, trial_id: str, state: EndState, summary: Mapping[str, object] = _NONE) -> None:
+        """End the run of a trial as its trial ended: exit code 0, 1 or 130.
+
+        Args:
+            trial_id: Tune's id of the trial.
+            state: How it ended.
+            summary: Values of the run's summary that are set before.
+        """
         with self._changed:
             if self._table.is_open(trial_id):
                 self._table.request_end(trial_id, state)
-                self._supervisor.send(FinishRun(trial_id, self._table.generation(trial_id), EXIT_CODES[state]))
+                generation = self._table.generation(trial_id)
+                self._supervisor.send(FinishRun(trial_id, generation, EXIT_CODES[state], dict(summary)))
 
-    def close(self, timeout: float, progress: Callable[[str], None] = logger.info) -> list[RunInfo]:
+    def mark_best(self, command: MarkBest) -> str | None:
+        """Mark the best run and checkpoint on the server, and wait for that; return what went wrong, or None."""
+        self.start()
+        supervisor = self._supervisor
+        with self._changed:
+            supervisor.events.marked = None
+            supervisor.send(command)
+            wait = _MAX_MARK_REQUESTS * command.timeout_s
+            self._changed.wait_for(lambda: supervisor.events.marked or supervisor.fatal_error, wait)
+            answer = supervisor.events.marked
+            return (supervisor.fatal_error or "there was no answer in time") if answer is None else answer.problem
+
+    def close(
+        self,
+        timeout: float,
+        progress: Callable[[str], None] = logger.info,
+        when_uploaded: Callable[[], None] | None = None,
+    ) -> list[RunInfo]:
         """Wait until every run is uploaded, and stop the process. A run that nobody has ended ends as interrupted.
 
         Args:
             timeout: Longest wait, in seconds.
             progress: Called with a line about what is waited for, every few seconds.
+            when_uploaded: Called while the process is still there, once every run is uploaded.
 
         Returns:
             The runs that were not uploaded by then; they name their local files.
@@ -290,6 +326,8 @@ class Recorder:
         for trial_id in self.runs:
             self.finish(trial_id, "interrupted")
         late = self._wait_for_ends(timeout, progress)
+        if when_uploaded is not None and not late:
+            when_uploaded()
         self._supervisor.stop(_LATE_CLOSE_GRACE_S if late else _CLOSE_GRACE_S)
         self._snapshots.close()
         self._media.close()

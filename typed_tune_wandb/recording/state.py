@@ -83,6 +83,13 @@ class RunInfo:
         """Its exit code: 0 finished, 1 failed, 130 interrupted; None if it has not ended, or is lost."""
         return next((code for state, code in EXIT_CODES.items() if state == self.state), None)
 
+    def following(self, earlier: RunInfo | None) -> RunInfo:
+        """Return the run as it goes on after an earlier session, with the files and rows that it had then."""
+        if earlier is None or not earlier.paths:
+            return self
+        sync: SyncState = "none" if earlier.url is None and earlier.sync == "none" else "begun"
+        return evolve(self, path=earlier.path, earlier_paths=earlier.earlier_paths, rows=earlier.rows, sync=sync)
+
     @property
     def uploaded(self) -> bool:
         """Whether all of it is on the server: it has ended there, or its local files were uploaded."""

@@ -32,15 +32,24 @@ from typed_tune_wandb.settings._nested import check_with_wandb
 from typed_tune_wandb.settings._origins import ResolvedSetting, resolved_settings, resolved_url
 from typed_tune_wandb.settings._rules import MAX_NAME_CHARS, MAX_TAG_CHARS
 from typed_tune_wandb.settings._search_space import check_search_space
-from typed_tune_wandb.settings._types import LoggerOptions, RunOverrides, WandbConfigDict, WandbInitKwargs
+from typed_tune_wandb.settings._types import (
+    Goal,
+    LoggerOptions,
+    RunOverrides,
+    UploadCheckpoints,
+    WandbConfigDict,
+    WandbInitKwargs,
+)
 
 __all__ = [
     "MAX_NAME_CHARS",
     "MAX_TAG_CHARS",
     "SCHEMA_DIFFERENCES",
+    "Goal",
     "LoggerOptions",
     "ResolvedSetting",
     "RunOverrides",
+    "UploadCheckpoints",
     "WandbConfigDict",
     "WandbInitKwargs",
     "WandbSettings",

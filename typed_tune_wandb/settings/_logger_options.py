@@ -16,6 +16,8 @@ from typed_tune_wandb.settings._types import LOGGER_KEYS, LoggerOptions
 from typed_tune_wandb.settings._wording import unknown_key
 
 _converter: Final = strict_converter()
+_METRIC: Final = "the name of a metric, or False for none"
+_UPLOADS: Final = 'True, False, "best", "last", or a number of checkpoints, 1 or more'
 
 
 def validate_logger_arguments(
@@ -71,7 +73,8 @@ def _structure(options: Mapping[str, object]) -> tuple[LoggerOptions, list[Probl
         try:
             plain[name] = _converter.structure(value, types[name])
         except ValueError as error:
-            problems += problems_in(error, (), name)
+            problems += [_reworded(problem, value) for problem in problems_in(error, (), name)]
+    problems += _check_best(plain)
     seconds = plain.get("upload_timeout", 0.0)
     if not (math.isfinite(seconds) and 0 <= seconds <= threading.TIMEOUT_MAX):
         problems.append(Problem("upload_timeout", "expected a number of seconds, 0 or more, and finite."))
@@ -80,6 +83,34 @@ def _structure(options: Mapping[str, object]) -> tuple[LoggerOptions, list[Probl
     for kind in ("Image", "Video"):
         problems += _check_media_options(kind, plain.get(f"{kind.lower()}_kwargs") or {})
     return LoggerOptions(**plain), problems
+
+
+def _reworded(problem: Problem, value: object) -> Problem:
+    """Return a problem with all that its argument takes, and the word that was meant by Tune's word."""
+    found = problem.message.partition(", got ")[2]
+    if problem.path == "upload_checkpoints":
+        return Problem(problem.path, f"expected {_UPLOADS}, got {found}", problem.suggestion)
+    if problem.path == "metric":
+        return Problem(problem.path, f"expected {_METRIC}, got {found}")
+    if problem.path == "goal":
+        message = f'expected "maximize" or "minimize" (Tune\'s modes "max" and "min"), got {found}'
+        meant = {"max": '"maximize"', "min": '"minimize"'}.get(value) if isinstance(value, str) else None
+        return Problem(problem.path, message, meant or problem.suggestion)
+    return problem
+
+
+def _check_best(given: Mapping[str, object]) -> Iterator[Problem]:
+    """Yield the mistakes in what tells the best trial and the best checkpoints."""
+    number = given.get("upload_checkpoints")
+    if isinstance(number, int) and not isinstance(number, bool) and number < 1:
+        yield Problem("upload_checkpoints", f"expected {_UPLOADS}.")
+    if given.get("metric") == "" or given.get("metric") is True:
+        yield Problem("metric", f"expected {_METRIC}, got {given['metric']!r}.")
+    for name, other in (("metric", "goal"), ("goal", "metric")):
+        # A wrong value of the other one has a problem of its own.
+        value, beside = given.get(name), given.get(other, "")
+        if isinstance(value, str) and value and (beside is None or beside is False):
+            yield Problem(name, f"needs {other} beside it.")
 
 
 def _check_media_options(kind: str, given: Mapping[str, object]) -> Iterator[Problem]:

@@ -97,7 +97,7 @@ class WandbSettings:
     entity: str | None = None
     """The user or team."""
     project: str | None = None
-    r"""1 to 128 characters, none of ``/\\#?%:``. Default: ``WANDB_PROJECT``, then ``WANDB_PROJECT_NAME``."""
+    r"""1 to 128 characters, none of ``/\#?%:``. Default: ``WANDB_PROJECT``, then ``WANDB_PROJECT_NAME``."""
     dir: StrPath | None = None
     """The folder for local run files. Default: ``WANDB_DIR``, then the folder ``wandb`` in the current one."""
     id: str | None = None

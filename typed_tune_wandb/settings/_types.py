@@ -33,6 +33,8 @@ Mode = Literal["online", "offline", "disabled", "shared"]
 Resume = Literal["allow", "never", "must", "auto"]
 Reinit = Literal["default", "return_previous", "finish_previous", "create_new"]
 OnError = Literal["warn", "raise"]
+Goal = Literal["maximize", "minimize"]
+UploadCheckpoints = bool | int | Literal["best", "last"]
 StrPath = str | os.PathLike[str]
 
 
@@ -110,7 +112,7 @@ class RunOverrides(_RunOptions, _IntegrationOptions, total=False):
 class LoggerOptions:
     """The arguments of :class:`~typed_tune_wandb.WandbLogger` that are no settings of a run; it documents them."""
 
-    upload_checkpoints: bool = False
+    upload_checkpoints: UploadCheckpoints = False
     upload_timeout: float = 300.0
     on_error: OnError = "warn"
     media: bool = False
@@ -119,6 +121,8 @@ class LoggerOptions:
     verify: bool = True
     sweep: bool = False
     quiet: bool = False
+    metric: str | bool | None = None  # not True
+    goal: Goal | None = None
 
 
 INTEGRATION_KEYS: Final = (

@@ -17,9 +17,9 @@ from ray.tune.search.sample import Domain, Float, Integer, LogUniform, Normal, Q
 from typed_tune_wandb.payload import Redactor, sanitize_config
 from typed_tune_wandb.settings._entry import ENTRY_PATHS
 from typed_tune_wandb.settings._search_values import candidates_of, is_categorical, search_values_in
+from typed_tune_wandb.tune._metric import GOALS, objective_of
 from typed_tune_wandb.tune._tune_call import variables_of_run
 
-_GOALS: Final = {"min": "minimize", "max": "maximize"}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # of a parameter, by the schema of W&B's sweeps
 _PLACEHOLDERS: Final = ("__fn_ph", "__ref_ph")  # Tune puts them in the place of functions and objects
 _MAX_CONSTANT_ITEMS: Final = 100
@@ -58,15 +58,8 @@ def _search_space(variables: Mapping[str, Any]) -> SearchSpace:
     searcher = getattr(generator, "searcher", generator)
     while hasattr(searcher, "searcher"):  # a limiter or a repeater around it
         searcher = searcher.searcher
-    scheduler = variables.get("scheduler")
     own = "" if isinstance(searcher, BasicVariantGenerator) else type(searcher).__name__
-    # Each of them may have been given both where TuneConfig was not.
-    objectives = [
-        (variables.get("metric"), variables.get("mode")),
-        *((getattr(item, "metric", None), getattr(item, "mode", None)) for item in (searcher, scheduler)),
-    ]
-    metric, mode = next(((name, goal) for name, goal in objectives if isinstance(name, str)), (None, None))
-    return SearchSpace(space if isinstance(space, Mapping) else {}, metric, mode if mode in _GOALS else None, own)
+    return SearchSpace(space if isinstance(space, Mapping) else {}, *objective_of(variables), own)
 
 
 def sweep_config(
@@ -96,7 +89,7 @@ def sweep_config(
     grid = description.grids > 0 and description.others == 0
     config: dict[str, Any] = {"name": name, "method": "grid" if grid else "random"}
     if found.metric is not None:
-        goal = {} if found.mode is None else {"goal": _GOALS[found.mode]}
+        goal = {} if found.mode is None else {"goal": GOALS[found.mode]}
         config["metric"] = {"name": found.metric, **goal}
     if parameters:
         config["parameters"] = parameters

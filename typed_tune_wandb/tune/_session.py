@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
 
@@ -18,10 +18,12 @@ from typed_tune_wandb._logging import WarnOnce
 from typed_tune_wandb.credentials import Credential, Secret, resolve_api_key
 from typed_tune_wandb.errors import Problem, TypedTuneWandbError, WandbLoginError, WandbSettingsError
 from typed_tune_wandb.experiment import ExperimentRuns
+from typed_tune_wandb.experiment._best import mark
 from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.payload import ResultConverter
 from typed_tune_wandb.recording.client import Recorder
+from typed_tune_wandb.recording.state import EndState, RunInfo
 from typed_tune_wandb.recording.sweep import SweepInfo
 from typed_tune_wandb.settings import (
     LoggerOptions,
@@ -39,6 +41,7 @@ from typed_tune_wandb.settings import (
     resolve_destination,
 )
 from typed_tune_wandb.settings._types import Mode
+from typed_tune_wandb.tune._best import Best
 from typed_tune_wandb.tune._checks import (
     check_folder,
     check_search_values,
@@ -47,6 +50,7 @@ from typed_tune_wandb.tune._checks import (
 )
 from typed_tune_wandb.tune._init_arguments import explicit_run_id, explicit_wandb_settings, init_arguments
 from typed_tune_wandb.tune._inline_key import inline_key_warning
+from typed_tune_wandb.tune._metric import find_metric
 from typed_tune_wandb.tune._names import KeptNames, NameFiller, TrialNames
 from typed_tune_wandb.tune._run_config import redactor_of, with_config_file
 from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
@@ -94,6 +98,7 @@ class Session:
 
     Attributes:
         recorder: Records the runs.
+        best: What is known of the best trial and checkpoints.
         warn: Warns of each key once.
         trials: The trials that were checked.
         stoppers: What may end the experiment as the user wants it.
@@ -111,11 +116,12 @@ class Session:
         self._options, self._defaults, self._overrides = options, defaults, overrides
         self.recorder = Recorder(image_kwargs=options.image_kwargs, video_kwargs=options.video_kwargs)
         self.warn = WarnOnce()
+        self.best = Best(find_metric(options), options.upload_checkpoints, (saved or {}).get("best"))
         self.trials: dict[str, TrialState] = {}
         self.stoppers: list[Stopper] = []
         self.progress: Callable[[str], None] = logger.info
         self.folder: Folder | None = None
-        self._sweep = ExperimentSweep() if options.sweep else None
+        self._sweep = ExperimentSweep(self.best.metric) if options.sweep else None
         self._staging: Folder | None = None  # Tune copies what is there into the experiment's folder
         self._restored = saved is not None
         self._earlier = from_json((saved or {}).get("runs", to_json(Index())))
@@ -135,13 +141,30 @@ class Session:
         own: Any = self.recorder.runs
         earlier: Any = self._earlier.runs
         hidden = {"secret_names": self._defaults.secret_names or (), "excludes": self._defaults.excludes or ()}
-        return ExperimentRuns(ChainMap(own, earlier), self._experiment, self.folder, hidden, self.sweep)
+        runs: Mapping[str, RunInfo] = ChainMap(own, earlier)
+        best = self.best.trial(runs, self._earlier.best)
+        return ExperimentRuns(runs, self._experiment, self.folder, hidden, self.sweep, best)
 
     @property
     def sweep(self) -> SweepInfo | None:
         """The experiment's W&B sweep; None if it has none."""
         own = None if self._sweep is None else self._sweep.refresh()
         return own or self._earlier.sweep
+
+    def mark_best(self) -> None:
+        """Mark the run of the best trial on the server; one that is not there is marked by ``sync``."""
+        runs = self.runs
+        best = runs.best_trial
+        if best is None or (run := runs.get(best.trial_id)) is None:
+            return
+        state = self.trials.get(best.trial_id)
+        key = None if state is None or state.key is None else state.key.reveal()
+        url = None if state is None else nested_setting(state.settings, "base_url")
+        best, problem = mark(self.recorder, best, run, key, url)
+        self._earlier = evolve(self._earlier, best=best)
+        if problem is not None:
+            text = "The W&B run of the best trial, %s, could not be tagged (%s). `typed-tune-wandb sync` does it later."
+            logger.warning(text, run.name, problem)
 
     def save(self) -> dict[str, object]:
         """Return what a restored experiment goes on with: its runs, with the next step and last iteration of each.
@@ -151,7 +174,8 @@ class Session:
         positions = {**(self._positions or {}), **self.recorder.positions}
         runs = self.runs.to_json()
         self._write_index(self._staging, runs)
-        return {"positions": positions, "suffix": self._suffix, "runs": runs, "names": self._names}
+        own = {"suffix": self._suffix, "names": self._names, "best": self.best.save()}
+        return {"positions": positions, "runs": runs, **own}
 
     def find_folder(self, trial: Trial) -> None:
         """Learn from a trial where the experiment's folder is."""
@@ -162,7 +186,7 @@ class Session:
         if self._restored and self.folder is not None:
             with suppress(Exception):  # what Tune saved is older: it has no run's end
                 saved = ExperimentRuns.load_from(self.folder)
-                self._earlier = Index(self._experiment, dict(saved), sweep=saved.sweep)
+                self._earlier = Index(self._experiment, dict(saved), sweep=saved.sweep, best=saved.best_trial)
 
     def save_runs(self) -> None:
         """Write the runs to the experiment's folder: Tune saves no state after its last trial."""
@@ -197,7 +221,13 @@ class Session:
             restored=restored,
             step_metric=state.settings.step_metric,
             sweep_file=sweep_file,
+            aggregates=self.best.aggregates,
+            earlier=self._earlier.runs.get(trial.trial_id) if restored else None,
         )
+
+    def end_run(self, trial: Trial, state: EndState) -> None:
+        """End the run of a trial, with its best value in the summary."""
+        self.recorder.finish(trial.trial_id, state, self.best.summary(trial.trial_id))
 
     def end_sweep(self, trials: list[Trial]) -> None:
         """Finish the sweep, if all trials have ended: an experiment that was interrupted may go on in it."""

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from typed_tune_wandb.recording.sweep import SweepInfo, SweepProcess
 from typed_tune_wandb.settings import WandbSettings, nested_setting
+from typed_tune_wandb.tune._metric import Metric
 from typed_tune_wandb.tune._run_config import redactor_of
 from typed_tune_wandb.tune._search_space import SearchSpace, find_search_space, sweep_config
 
@@ -24,11 +25,15 @@ class ExperimentSweep:
     Nothing here waits, but :meth:`close`: a process of its own asks the server, and the recorder's worker waits for it
     before it opens the first runs.
 
+    Args:
+        metric: The experiment's metric; None if there is none.
+
     Attributes:
         info: What is known of it; None before the first run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metric: Metric | None) -> None:
+        self._metric = metric
         self.info: SweepInfo | None = None
         self._process: SweepProcess | None = None
         self._place: tuple[object, object] = (None, None)
@@ -61,7 +66,7 @@ class ExperimentSweep:
         place = init.get("project"), init.get("entity")
         if self.info is None:
             goes_on = earlier is not None and earlier.project == init.get("project")
-            self.info = earlier if earlier is not None and goes_on else _new_sweep(settings, init, experiment)
+            self.info = earlier if earlier is not None and goes_on else self._new(settings, init, experiment)
             self.info, self._place = evolve(self.info, problem=None, finished=False), place
         if place != self._place:
             self._warn("runs of other projects and entities than the first one's do not belong to it")
@@ -108,6 +113,21 @@ class ExperimentSweep:
         else:
             self.info = ended
 
+    def _new(self, settings: WandbSettings, init: Mapping[str, Any], experiment: str) -> SweepInfo:
+        found = find_search_space()
+        space = found or SearchSpace()
+        if self._metric is not None:
+            space = evolve(space, metric=self._metric.name, mode=self._metric.mode)
+        redactor = redactor_of(settings)
+        name = str(redactor.redact("name", experiment))
+        config, unsaid = sweep_config(space, name, redactor, tuple(settings.excludes or ()))
+        if found is None:
+            unsaid = ["Tune's search space was not found"]
+        if unsaid:
+            logger.warning("The configuration of the W&B sweep leaves out: %s.", "; ".join(unsaid))
+        entity = init.get("entity")
+        return SweepInfo(config, str(init.get("project") or ""), None if entity is None else str(entity))
+
     @property
     def _arguments(self) -> dict[str, Any]:
         return {"key": self._access.get("key"), "base_url": self._access.get("base_url")}
@@ -130,16 +150,3 @@ class ExperimentSweep:
         if text not in self._warned:
             self._warned.add(text)
             logger.warning("The W&B sweep of the experiment: %s.", text)
-
-
-def _new_sweep(settings: WandbSettings, init: Mapping[str, Any], experiment: str) -> SweepInfo:
-    found = find_search_space()
-    redactor = redactor_of(settings)
-    name = str(redactor.redact("name", experiment))
-    config, unsaid = sweep_config(found or SearchSpace(), name, redactor, tuple(settings.excludes or ()))
-    if found is None:
-        unsaid = ["Tune's search space was not found"]
-    if unsaid:
-        logger.warning("The configuration of the W&B sweep leaves out: %s.", "; ".join(unsaid))
-    entity = init.get("entity")
-    return SweepInfo(config, str(init.get("project") or ""), None if entity is None else str(entity))

@@ -22,6 +22,8 @@ from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recording.checkpoints import checkpoint_artifact
 from typed_tune_wandb.settings import (
     MAX_NAME_CHARS,
+    Goal,
+    UploadCheckpoints,
     WandbConfigDict,
     WandbSettings,
     local_folder,
@@ -56,7 +58,10 @@ class WandbLogger(LoggerCallback):
 
     Args:
         defaults: Settings for all trials.
-        upload_checkpoints: Store each checkpoint that Tune saves as a version of the artifact ``checkpoint_{name}``.
+        upload_checkpoints: Which checkpoints that Tune saves become versions of their trial's artifact
+            ``checkpoint_{name}``: ``False`` (default), none; ``True``, each, at once; ``"best"``, the best one of a
+            trial, ``"last"``, the last one, and a number N, the N best ones, when its run ends. A version has the
+            aliases ``latest`` and ``iteration-{number}``; the best one of its trial has ``best``.
         upload_timeout: The longest wait, in seconds (0 or more), for uploads when the experiment ends. Default 300.
         on_error: What a run that cannot be opened costs: ``"warn"`` (default), that run (one that the server refuses is
             recorded offline); ``"raise"``, the experiment.
@@ -66,6 +71,11 @@ class WandbLogger(LoggerCallback):
         verify: Check key and server before the first trial, where runs are online.
         sweep: Make the experiment a W&B sweep of Tune's search space, to which the trials' runs belong.
         quiet: Print nothing to the console; so does ``verbose=0`` of Tune. Warnings are logged all the same.
+        metric: The metric by which trials and checkpoints are compared, nested ones with ``/``. Default: that of
+            ``tune.TuneConfig``, of the searcher or of the scheduler; ``False``: none. A run's summary has its best
+            value, as ``{metric}.max`` or ``{metric}.min``, and the best trial's run gets the tag ``best`` when the
+            experiment ends. A value that is no finite number is never the best.
+        goal: ``"maximize"`` or ``"minimize"``, together with ``metric``.
         **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
     Raises:
@@ -82,7 +92,7 @@ class WandbLogger(LoggerCallback):
         defaults: WandbSettings | None = None,
         /,
         *,
-        upload_checkpoints: bool = False,
+        upload_checkpoints: UploadCheckpoints = False,
         upload_timeout: float = _UPLOAD_TIMEOUT_S,
         on_error: Literal["warn", "raise"] = "warn",
         media: bool = False,
@@ -91,6 +101,8 @@ class WandbLogger(LoggerCallback):
         verify: bool = True,
         sweep: bool = False,
         quiet: bool = False,
+        metric: str | Literal[False] | None = None,
+        goal: Goal | None = None,
         **fields: Unpack[WandbConfigDict],
     ) -> None:
         arguments = {
@@ -103,6 +115,8 @@ class WandbLogger(LoggerCallback):
             "verify": verify,
             "sweep": sweep,
             "quiet": quiet,
+            "metric": metric,
+            "goal": goal,
         }
         self._options, self._defaults = validate_logger_arguments(arguments, defaults, fields)
         self._restored_with = WandbSettings()
@@ -162,6 +176,7 @@ class WandbLogger(LoggerCallback):
     def setup(self, *args: Any, stop: object = None, time_budget_s: object = None, **info: Any) -> None:
         """Start the recorder, before the first trial: it is ready when a trial is."""
         self._session = self._new_session()  # Tune has called set_state before, if it restores
+        self._session.best.check()
         self._restored_state = None
         stoppers = [item for item in (stop if isinstance(stop, list) else [stop]) if isinstance(item, Stopper)]
         if isinstance(time_budget_s, (int, float, timedelta)):
@@ -211,6 +226,7 @@ class WandbLogger(LoggerCallback):
             payload.config = {}
         iteration = int(result.get(_ITERATION, 0))
         self._session.recorder.log(trial.trial_id, iteration, payload, iteration)
+        self._session.best.note(trial.trial_id, payload.row)
 
     def log_trial_save(self, trial: Trial) -> None:
         """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
@@ -219,11 +235,13 @@ class WandbLogger(LoggerCallback):
             state, run_name = self._session.state_of(trial), recorder.runs[trial.trial_id].name
             metrics = state.converter.convert(trial.last_result).row
             name = artifact_name(state.settings, run_name, trial.trial_id, _MAX_CHECKPOINT_NAME_CHARS)
-            recorder.save_checkpoint(trial.trial_id, checkpoint_artifact(trial.checkpoint, name, metrics))
+            artifact = self._session.best.choose(trial.trial_id, checkpoint_artifact(trial.checkpoint, name, metrics))
+            if artifact is not None:
+                recorder.save_checkpoint(trial.trial_id, artifact)
 
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End the trial's run, as failed or finished."""
-        self._session.recorder.finish(trial.trial_id, "failed" if failed else "finished")
+        self._session.end_run(trial, "failed" if failed else "finished")
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """End the runs that are still open, and wait until all are uploaded, at most ``upload_timeout`` seconds."""
@@ -234,12 +252,14 @@ class WandbLogger(LoggerCallback):
         for trial in trials:
             failed = trial.status == Trial.ERROR
             finished = trial.status == Trial.TERMINATED and wanted
-            recorder.finish(trial.trial_id, "failed" if failed else "finished" if finished else "interrupted")
-        recorder.close(self._options.upload_timeout, progress=self._console.print)
+            self._session.end_run(trial, "failed" if failed else "finished" if finished else "interrupted")
         if trials and self._session.folder is None:  # all had ended in an earlier session
             self._session.find_folder(trials[0])
+        recorder.close(self._options.upload_timeout, self._console.print, self._session.mark_best)
         self._session.end_sweep(trials)
         self._send_runs()
+        if any(run.rows for run in recorder.runs.values()):
+            self._session.best.warn_if_missing()
         self._session.save_runs()
         for run in recorder.runs.values():
             if run.problem is not None:

@@ -27,10 +27,19 @@ from typed_tune_wandb._wandb_internals import (
     refused_upload,
 )
 from typed_tune_wandb.recording._media import to_wandb_media
-from typed_tune_wandb.recording._protocol import CheckLogin, LoginChecked, OpenRun, SaveCheckpoint, SetMediaOptions
+from typed_tune_wandb.recording._protocol import (
+    BestMarked,
+    CheckLogin,
+    LoginChecked,
+    MarkBest,
+    OpenRun,
+    SaveCheckpoint,
+    SetMediaOptions,
+)
 from typed_tune_wandb.recording._run_file import last_step, project_of, read_rows
 from typed_tune_wandb.recording._sweep_file import wait_for_sweep
 from typed_tune_wandb.recording.worker._interface import ServiceLostError, describe_error
+from typed_tune_wandb.recording.worker._marks import mark_best
 from typed_tune_wandb.recording.worker._services import has_service_ended
 
 if TYPE_CHECKING:
@@ -97,6 +106,11 @@ class WandbRun:
         """Change values of the run's config."""
         with _service_errors():
             self.run.config.update(dict(values), allow_val_change=True)
+
+    def update_summary(self, values: Mapping[str, object]) -> None:
+        """Set values of the run's summary."""
+        with _service_errors():
+            self.run.summary.update(dict(values))
 
     def save_checkpoint(self, command: SaveCheckpoint, saved: Callable[[], None]) -> None:
         """Upload a checkpoint."""
@@ -196,6 +210,10 @@ class WandbBackend:
             return LoginChecked(url, describe_error(error))
         return LoginChecked(url, None)
 
+    def mark_best(self, command: MarkBest) -> BestMarked:
+        """Mark the best run and checkpoint of an experiment on the server."""
+        return mark_best(command)
+
     def stop(self, timeout_s: float) -> bool:
         """End wandb-core."""
         return stop_service(timeout_s)
@@ -211,9 +229,7 @@ class WandbBackend:
             self._wait_for_new_folder(run_id)
         with _service_errors():
             run, problem = self._online_or_offline({**command.init, **_settings(command), "reinit": "create_new"})
-            step_metric = command.step_metric or _ITERATION
-            run.define_metric(step_metric)
-            run.define_metric("*", step_metric=step_metric)
+            _define_metrics(run, command)
             opened = WandbRun(run, str(run_id or run.id), problem, path=local_file(run))
             opened.next_step = max(command.next_step, run.starting_step)
             if command.earlier_files:
@@ -241,6 +257,16 @@ class WandbBackend:
         if self._opened_s.get(run_id) == int(time.time()):
             time.sleep(1.0)
         self._opened_s[run_id] = int(time.time())
+
+
+def _define_metrics(run: Run, command: OpenRun) -> None:
+    step_metric = command.step_metric or _ITERATION
+    run.define_metric(step_metric)
+    run.define_metric("*", step_metric=step_metric)
+    for name, aggregate in command.aggregates.items():
+        if name not in (_ITERATION, step_metric):  # the last iteration tells a restored experiment where to go on
+            # An unescaped dot is a level of nesting for wandb.
+            run.define_metric(name.replace(".", "\\."), step_metric=step_metric, summary=aggregate)
 
 
 def _settings(command: OpenRun) -> dict[str, Any]:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from typed_tune_wandb.recording._protocol import CheckLogin, LoginChecked, OpenRun, SaveCheckpoint, SetMediaOptions
+from typed_tune_wandb.recording._protocol import (
+    BestMarked,
+    CheckLogin,
+    LoginChecked,
+    MarkBest,
+    OpenRun,
+    SaveCheckpoint,
+    SetMediaOptions,
+)
 
 
 class ServiceLostError(Exception):
@@ -67,6 +75,10 @@ class BackendRun(Protocol):
         """Change values of the run's config."""
         ...
 
+    def update_summary(self, values: Mapping[str, object]) -> None:
+        """Set values of the run's summary."""
+        ...
+
     def save_checkpoint(self, command: SaveCheckpoint, saved: Callable[[], None]) -> None:
         """Upload a checkpoint, and call ``saved`` once that is done."""
         ...
@@ -122,6 +134,10 @@ class Backend(Protocol):
 
     def check_login(self, command: CheckLogin) -> LoginChecked:
         """Ask the server whether it accepts the key."""
+        ...
+
+    def mark_best(self, command: MarkBest) -> BestMarked:
+        """Mark the best run and checkpoint of an experiment on the server."""
         ...
 
     def stop(self, timeout_s: float) -> bool:

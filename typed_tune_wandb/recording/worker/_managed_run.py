@@ -34,6 +34,7 @@ from typed_tune_wandb.recording.worker._interface import (
     ServiceLostError,
     describe_error,
 )
+from typed_tune_wandb.recording.worker._kept import KeptCheckpoints
 
 _NOTHING_REPORTED: Final = (-1, -1, -1)
 
@@ -65,6 +66,7 @@ class ManagedRun:
     """What is being carried out, less a row that is counted already."""
     not_durable: deque[tuple[int, int, LogRow]] = Factory(deque)
     """Step, number and content of every row that is not known to be in the run's file."""
+    kept: KeptCheckpoints = Factory(KeptCheckpoints)
     busy: bool = False
     pending: deque[tuple[int, RunCommand]] = Factory(deque)
     lock: threading.Lock = Factory(threading.Lock)
@@ -74,6 +76,8 @@ class ManagedRun:
     def open(self, command: OpenRun) -> None:
         """Open the run, after the end of one that nobody has ended."""
         if self.run is not None:
+            for checkpoint in self.kept.take():
+                self._upload(checkpoint)
             self.run.finish(EXIT_INTERRUPTED)
         self.generation, self.run, self.opening = command.generation, None, command
         self.reported = _NOTHING_REPORTED
@@ -116,7 +120,13 @@ class ManagedRun:
                     run.update_config({key: value})
 
     def save_checkpoint(self, command: SaveCheckpoint) -> None:
-        """Upload a checkpoint."""
+        """Upload a checkpoint, or keep it until the run ends if it is among the best."""
+        if not command.keep:
+            self._upload(command)
+        elif (dropped := self.kept.add(command)) is not None:
+            self.emit(CheckpointSaved(dropped.trial_id, dropped.generation, dropped.location))
+
+    def _upload(self, command: SaveCheckpoint) -> None:
         saved = CheckpointSaved(command.trial_id, command.generation, command.location)
         try:
             if self.run is not None:
@@ -137,7 +147,12 @@ class ManagedRun:
             return None
         if _is_removed(run):
             raise FileRemovedError
+        for key, value in command.summary.items():
+            with self._skip_on_error(key):
+                run.update_summary({key: value})
         problem = None
+        for checkpoint in self.kept.take():
+            self._upload(checkpoint)
         try:
             problem = run.finish(command.exit_code)
         except ServiceLostError:
@@ -154,6 +169,7 @@ class ManagedRun:
     def fail(self, command: RunCommand, error: Exception) -> None:
         """Give the run up: a command has failed."""
         self.run = self.opening = None
+        self.kept = KeptCheckpoints()
         self.emit(RunFailed(command.trial_id, command.generation, describe_error(error)))
 
     # --- progress -----------------------------------------------------------------------------------------------------
@@ -199,7 +215,7 @@ class ManagedRun:
         current = [] if self.current is None or isinstance(self.current, OpenRun) else [self.current]
         # Their steps are known: each may have its own, whatever its iteration.
         replayed = [evolve(row, step=step, iteration=0) for step, row in rows]
-        return [reopening, *replayed, *current, *(command for _, command in self.pending)]
+        return [reopening, *replayed, *self.kept, *current, *(command for _, command in self.pending)]
 
     # --- a row --------------------------------------------------------------------------------------------------------
 

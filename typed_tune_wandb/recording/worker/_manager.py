@@ -23,6 +23,7 @@ from typed_tune_wandb.recording._protocol import (
     Event,
     FinishRun,
     LogRow,
+    MarkBest,
     OpenRun,
     Progress,
     RunCommand,
@@ -110,6 +111,8 @@ class RunManager:
                 self._backend.set_media_options(command)
             case CheckLogin():
                 threading.Thread(target=self._check_login, args=(command,), daemon=True).start()
+            case MarkBest():
+                threading.Thread(target=lambda: self._emit(self._backend.mark_best(command)), daemon=True).start()
             case OpenRun() | LogRow() | UpdateConfig() | SaveCheckpoint() | FinishRun():
                 self._handle_for_run(seq, command)
             case _:
