@@ -34,7 +34,8 @@ class Best:
     def __init__(
         self, metric: Metric | None, uploads: UploadCheckpoints, saved: Mapping[str, Any] | None = None
     ) -> None:
-        self.metric, self._uploads = metric, uploads
+        self.metric = metric
+        self._uploads: UploadCheckpoints = uploads
         if saved is None or metric is None or saved["metric"] != [metric.name, metric.mode]:
             saved = {"scores": {}, "checkpoints": {}, "artifacts": {}}  # scores of another metric cannot be compared
         self._scores: dict[str, float] = dict(saved["scores"])
