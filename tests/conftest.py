@@ -66,6 +66,7 @@ MODULE_TIERS: Final = {
     "test_wandb_internals.py": "process",
     "test_before_the_first_trial.py": "ray",
     "test_best.py": "ray",
+    "test_overview.py": "ray",
     "test_benchmarks.py": "ray",
     "test_checkpoints.py": "ray",
     "test_console.py": "ray",

@@ -147,7 +147,7 @@ def test_any_value(options: dict[str, Any]) -> None:
         assert options.items() <= attrs.asdict(passed).items()
     except WandbSettingsError as error:
         wrong = {problem.path for problem in error.problems}
-    bools = {"media", "verify", "sweep"}
+    bools = {"media", "verify", "sweep", "overview"}
     assert {name for name in bools & options.keys() if not isinstance(options[name], bool)} == wrong & bools
     seconds = options.get("upload_timeout", 0)
     is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)

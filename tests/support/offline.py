@@ -41,6 +41,8 @@ class OfflineRun:
     metrics: dict[str, str] = Factory(dict)
     """Metric (or glob) → its step metric."""
     console: list[str] = Factory(list)
+    git: tuple[str, str] = ("", "")
+    """The commit and the remote's URL."""
     stats: list[dict[str, Any]] = Factory(list)
     artifacts: list[Any] = Factory(list)
     exit_code: int | None = None
@@ -77,6 +79,7 @@ def read_file(path: Path, runs: dict[str, OfflineRun]) -> None:
             if path not in run.files:
                 run.files.append(path)
                 run.exit_code = None
+            run.git = record.run.git.commit, record.run.git.remote_url
             run.display_name, run.project, run.entity = record.run.display_name, record.run.project, record.run.entity
             run.group, run.job_type, run.notes = record.run.run_group, record.run.job_type, record.run.notes
             run.tags, run.resumed = list(record.run.tags), record.run.resumed

@@ -36,6 +36,7 @@ class Index:
         hidden: The logger's own ``secret_names`` and ``excludes``: they hold for what is shown of the trials' configs.
         sweep: The experiment's sweep, if it has one or is to have one.
         best: The best trial, if there is a metric.
+        overview: The experiment's overview run, if it has one.
     """
 
     experiment: str = ""
@@ -43,6 +44,7 @@ class Index:
     hidden: Mapping[str, Sequence[str]] = Factory(dict)
     sweep: SweepInfo | None = None
     best: BestTrial | None = None
+    overview: RunInfo | None = None
 
 
 def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
@@ -52,11 +54,14 @@ def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
         index: Its content.
         folder: The experiment's folder, if it is local: files below it get relative paths.
     """
-    entries = [_entry(run, None if folder is None else Path(folder)) for run in index.runs.values()]
+    root = None if folder is None else Path(folder)
+    entries = [_entry(run, root) for run in index.runs.values()]
     hidden = {name: [*names] for name, names in index.hidden.items()}
     optional = {"sweep": index.sweep, "best": index.best}
     head = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden}
     more = {name: asdict(value) for name, value in optional.items() if value is not None}
+    if index.overview is not None:
+        more["overview"] = _entry(index.overview, root)
     content = {**head, **more, "runs": entries}
     return json.dumps(content, indent=1)
 
@@ -76,10 +81,12 @@ def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
         raise ValueError(f"this is no {INDEX_FILE}.")
     if content["version"] > SCHEMA_VERSION:
         raise ValueError(f"{INDEX_FILE} has version {content['version']}: a newer typed-tune-wandb reads it.")
-    runs = [_run(entry, None if folder is None else Path(folder)) for entry in content["runs"]]
+    root = None if folder is None else Path(folder)
+    runs = [_run(entry, root) for entry in content["runs"]]
+    overview = _run(content["overview"], root) if "overview" in content else None
     by_trial = {run.trial_id: run for run in runs}
     sweep, best = _stored(SweepInfo, content.get("sweep")), _stored(BestTrial, content.get("best"))
-    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), sweep, best)
+    return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), sweep, best, overview)
 
 
 def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:

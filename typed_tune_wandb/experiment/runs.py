@@ -7,13 +7,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from typed_tune_wandb.experiment._best import BestTrial
 from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.experiment._results import TrialResults, read_results
-from typed_tune_wandb.recording.state import UNSUCCESSFUL_STATES, RunInfo
+from typed_tune_wandb.recording.state import OVERVIEW, UNSUCCESSFUL_STATES, RunInfo
 from typed_tune_wandb.recording.sweep import SweepInfo
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class ExperimentRuns(Mapping[str, RunInfo]):
         hidden: The logger's ``secret_names`` and ``excludes``.
         sweep: The experiment's W&B sweep, with its ``id``, ``url`` and ``config``; None if it has none.
         best_trial: The trial with the best value of the experiment's metric; None if there is none.
+        overview: The experiment's overview run, which is no trial's; None if it has none.
 
     Example:
         >>> from typed_tune_wandb import ExperimentRuns, RunInfo
@@ -54,9 +55,10 @@ class ExperimentRuns(Mapping[str, RunInfo]):
         hidden: Mapping[str, Sequence[str]] = MappingProxyType({}),
         sweep: SweepInfo | None = None,
         best_trial: BestTrial | None = None,
+        overview: RunInfo | None = None,
     ) -> None:
         self._runs, self.experiment, self._folder, self.hidden = runs, experiment, folder, hidden
-        self.sweep, self.best_trial = sweep, best_trial
+        self.sweep, self.best_trial, self.overview = sweep, best_trial, overview
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ExperimentRuns:
@@ -80,7 +82,7 @@ class ExperimentRuns(Mapping[str, RunInfo]):
                 f"{folder.path} has no {INDEX_FILE}: it is no folder of an experiment that WandbLogger recorded."
             )
         index = from_json(text, folder.path)
-        return cls(index.runs, index.experiment, folder, index.hidden, index.sweep, index.best)
+        return cls(index.runs, index.experiment, folder, index.hidden, index.sweep, index.best, index.overview)
 
     def save(self) -> None:
         """Write the runs to the experiment's folder.
@@ -95,7 +97,7 @@ class ExperimentRuns(Mapping[str, RunInfo]):
 
     def to_json(self) -> str:
         """Return the runs as the text of ``wandb_runs.json``."""
-        index = Index(self.experiment, self._runs, self.hidden, self.sweep, self.best_trial)
+        index = Index(self.experiment, self._runs, self.hidden, self.sweep, self.best_trial, self.overview)
         return to_json(index, None if self._folder is None else self._folder.path)
 
     # --- as a mapping -------------------------------------------------------------------------------------------------
@@ -111,26 +113,30 @@ class ExperimentRuns(Mapping[str, RunInfo]):
 
     def where(self, condition: Callable[[RunInfo], bool]) -> ExperimentRuns:
         """Return the runs for which a condition holds, as they are now."""
-        return self._with({trial_id: run for trial_id, run in self._runs.items() if condition(run)})
+        return self._with(runs={trial_id: run for trial_id, run in self._runs.items() if condition(run)})
 
     def with_changes(self, changed: Mapping[str, RunInfo]) -> ExperimentRuns:
-        """Return the runs with others in place of some."""
-        return self._with({**self._runs, **changed})
+        """Return the runs with others in place of some; the overview run's key is :data:`OVERVIEW`."""
+        overview = changed.get(OVERVIEW, self.overview)
+        trials = {trial_id: run for trial_id, run in changed.items() if trial_id != OVERVIEW}
+        return self._with(runs={**self._runs, **trials}, overview=overview)
 
     def sorted_as(self, trial_ids: list[str]) -> ExperimentRuns:
         """Return the runs of some trials, in their order."""
-        return self._with({trial_id: self._runs[trial_id] for trial_id in trial_ids})
+        return self._with(runs={trial_id: self._runs[trial_id] for trial_id in trial_ids})
 
-    def _with(self, runs: Mapping[str, RunInfo]) -> ExperimentRuns:
-        return ExperimentRuns(runs, self.experiment, self._folder, self.hidden, self.sweep, self.best_trial)
+    def _with(self, **changes: Any) -> ExperimentRuns:
+        own = {"runs": self._runs, "experiment": self.experiment, "folder": self._folder, "hidden": self.hidden}
+        more = {"sweep": self.sweep, "best_trial": self.best_trial, "overview": self.overview}
+        return ExperimentRuns(**{**own, **more, **changes})
 
     def with_sweep(self, sweep: SweepInfo) -> ExperimentRuns:
         """Return the runs with another sweep."""
-        return ExperimentRuns(self._runs, self.experiment, self._folder, self.hidden, sweep, self.best_trial)
+        return self._with(sweep=sweep)
 
     def with_best_trial(self, best: BestTrial) -> ExperimentRuns:
         """Return the runs with another best trial."""
-        return ExperimentRuns(self._runs, self.experiment, self._folder, self.hidden, self.sweep, best)
+        return self._with(best_trial=best)
 
     @property
     def failed(self) -> ExperimentRuns:
@@ -141,6 +147,12 @@ class ExperimentRuns(Mapping[str, RunInfo]):
     def not_uploaded(self) -> ExperimentRuns:
         """The runs that have local files and are not all on the server."""
         return self.where(lambda run: bool(run.paths) and not run.uploaded)
+
+    @property
+    def waiting(self) -> dict[str, RunInfo]:
+        """The runs that have local files and are not all on the server, the overview run among them."""
+        overview = {} if self.overview is None else {OVERVIEW: self.overview}
+        return {id_: run for id_, run in {**overview, **self._runs}.items() if run.paths and not run.uploaded}
 
     @property
     def rows(self) -> int:

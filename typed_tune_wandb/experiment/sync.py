@@ -21,7 +21,7 @@ from typed_tune_wandb.experiment._best import mark
 from typed_tune_wandb.experiment.runs import ExperimentRuns
 from typed_tune_wandb.recording._run_file import read_run
 from typed_tune_wandb.recording.client import Recorder
-from typed_tune_wandb.recording.state import EXIT_CODES, EndState, RunInfo
+from typed_tune_wandb.recording.state import EXIT_CODES, OVERVIEW, EndState, RunInfo
 from typed_tune_wandb.recording.sweep import SweepProcess
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ def sync_runs(
         The runs as they are then; ``not_uploaded`` has those that are left, with the reason as ``problem``.
     """
     for attempt in range(attempts):
-        left = {trial_id: run for trial_id, run in runs.not_uploaded.items() if not _is_being_written(run)}
+        left = {trial_id: run for trial_id, run in runs.waiting.items() if not _is_being_written(run)}
         if not left:
             break
         if attempt:
@@ -66,10 +66,12 @@ def sync_runs(
             # Whoever is killed now leaves runs of which the server may know a part.
             runs = _saved(runs, {id_: evolve(run, sync="begun") for id_, run in batch.items()})
             runs = _saved(runs, _upload(batch, timeout_s, _counter(runs, progress)))
-        resumed = {id_: run for id_, run in runs.not_uploaded.items() if id_ in left and id_ not in fresh}
+        resumed = {id_: run for id_, run in runs.waiting.items() if id_ in left and id_ not in fresh}
         if resumed:
             progress(f"W&B: resuming the upload of {len(resumed)} of {len(runs)} runs")
             runs = _saved(runs, _resume(resumed, timeout_s, progress))
+    if OVERVIEW in runs.waiting:
+        logger.warning("The overview run of the experiment is not uploaded. The next call tries again.")
     return _with_marks(_with_sweep(runs, progress), timeout_s)
 
 

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 RunState = Literal["opening", "running", "finished", "failed", "interrupted", "lost"]
 SyncState = Literal["none", "begun", "done"]
 EndState = Literal["finished", "failed", "interrupted"]
+OVERVIEW: Final = "overview"
+"""In the place of a trial's id: the overview run of an experiment."""
 UNSUCCESSFUL_STATES: Final[frozenset[RunState]] = frozenset({"failed", "interrupted", "lost"})
 EXIT_CODES: Final[Mapping[EndState, int]] = {"finished": 0, "failed": 1, "interrupted": EXIT_INTERRUPTED}
 

@@ -123,6 +123,7 @@ class LoggerOptions:
     quiet: bool = False
     metric: str | bool | None = None  # not True
     goal: Goal | None = None
+    overview: bool = False
 
 
 INTEGRATION_KEYS: Final = (

@@ -78,18 +78,31 @@ class Best:
         """Metric → how W&B sums it up in a run's summary."""
         return {} if self.metric is None else {self.metric.name: self.metric.mode}
 
-    def note(self, trial_id: str, row: Mapping[str, object]) -> None:
-        """Take in a trial's next row."""
+    def note(self, trial_id: str, row: Mapping[str, object]) -> bool:
+        """Take in a trial's next row; tell whether it is the trial's best."""
         if self.metric is not None and (score := self.metric.score(row)) is not None:
             best = self._scores.get(trial_id)
             if best is None or score > best:
                 self._scores[trial_id] = score
+                return True
+        return False
 
     def summary(self, trial_id: str) -> dict[str, object]:
         """Return what the summary of a trial's run has of the metric, as ``define_metric`` writes it."""
         if self.metric is None or trial_id not in self._scores:
             return {}
         return {self.metric.name: {self.metric.mode: self.metric.value(self._scores[trial_id])}}
+
+    @property
+    def value(self) -> float | None:
+        """The best value of all trials; None if there is none."""
+        return None if self.metric is None or not self._scores else self.metric.value(max(self._scores.values()))
+
+    def value_of(self, trial_id: str) -> dict[str, object]:
+        """Return the best value of a trial, as ``best/{metric}``; nothing if it has none."""
+        if self.metric is None or trial_id not in self._scores:
+            return {}
+        return {f"best/{self.metric.name}": self.metric.value(self._scores[trial_id])}
 
     def trial(self, runs: Mapping[str, RunInfo], earlier: BestTrial | None) -> BestTrial | None:
         """Return the best trial, the first of several.

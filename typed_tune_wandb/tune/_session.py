@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 from attrs import Factory, define, evolve
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
+from ray.tune.utils import flatten_dict
 
 from typed_tune_wandb._logging import WarnOnce
 from typed_tune_wandb.credentials import Credential, Secret, resolve_api_key
@@ -23,7 +24,7 @@ from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
 from typed_tune_wandb.payload import ResultConverter
 from typed_tune_wandb.recording.client import Recorder
-from typed_tune_wandb.recording.state import EndState, RunInfo
+from typed_tune_wandb.recording.state import OVERVIEW, EndState, RunInfo
 from typed_tune_wandb.recording.sweep import SweepInfo
 from typed_tune_wandb.settings import (
     LoggerOptions,
@@ -52,7 +53,8 @@ from typed_tune_wandb.tune._init_arguments import explicit_run_id, explicit_wand
 from typed_tune_wandb.tune._inline_key import inline_key_warning
 from typed_tune_wandb.tune._metric import find_metric
 from typed_tune_wandb.tune._names import KeptNames, NameFiller, TrialNames
-from typed_tune_wandb.tune._run_config import redactor_of, with_config_file
+from typed_tune_wandb.tune._overview import Overview, overview_config, table_of_trials
+from typed_tune_wandb.tune._run_config import redactor_of, run_config, with_config_file
 from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
 from typed_tune_wandb.tune._saved_code import RECORDER_CODE_SETTINGS, code_settings
 from typed_tune_wandb.tune._sweep import ExperimentSweep
@@ -80,6 +82,11 @@ class TrialState:
     had_inline_key: bool = False
     last_config: dict[str, object] = Factory(dict)
     """What Tune's last result said of the trial; only differences are sent."""
+
+    def parameters(self, config: dict[str, Any], warn: Callable[[str, str], None]) -> dict[str, object]:
+        """Return the trial's hyperparameters as its run's config has them, nested ones with ``/``."""
+        flat = flatten_dict(run_config(self.settings, config, warn), delimiter="/")
+        return {key: value if isinstance(value, (int, float, str, bool)) else str(value) for key, value in flat.items()}
 
     @property
     def common_group(self) -> str | None:
@@ -123,6 +130,9 @@ class Session:
         self.folder: Folder | None = None
         self._sweep = ExperimentSweep(self.best.metric) if options.sweep else None
         self._staging: Folder | None = None  # Tune copies what is there into the experiment's folder
+        self.overview = None
+        if options.overview:
+            self.overview = Overview(self.recorder, self.best.metric, (saved or {}).get("overview"))
         self._restored = saved is not None
         self._earlier = from_json((saved or {}).get("runs", to_json(Index())))
         self._experiment = self._earlier.experiment
@@ -138,12 +148,16 @@ class Session:
     @property
     def runs(self) -> ExperimentRuns:
         """All runs of the experiment, those of earlier sessions too. A view that follows the changes."""
-        own: Any = self.recorder.runs
+        own: Any = TrialRuns(self.recorder.runs)
         earlier: Any = self._earlier.runs
         hidden = {"secret_names": self._defaults.secret_names or (), "excludes": self._defaults.excludes or ()}
         runs: Mapping[str, RunInfo] = ChainMap(own, earlier)
         best = self.best.trial(runs, self._earlier.best)
-        return ExperimentRuns(runs, self._experiment, self.folder, hidden, self.sweep, best)
+        return ExperimentRuns(runs, self._experiment, self.folder, hidden, self.sweep, best, self._overview_run)
+
+    @property
+    def _overview_run(self) -> RunInfo | None:
+        return self.recorder.runs.get(OVERVIEW, self._earlier.overview)
 
     @property
     def sweep(self) -> SweepInfo | None:
@@ -175,6 +189,8 @@ class Session:
         runs = self.runs.to_json()
         self._write_index(self._staging, runs)
         own = {"suffix": self._suffix, "names": self._names, "best": self.best.save()}
+        if self.overview is not None:
+            own["overview"] = self.overview.save()
         return {"positions": positions, "runs": runs, **own}
 
     def find_folder(self, trial: Trial) -> None:
@@ -186,7 +202,8 @@ class Session:
         if self._restored and self.folder is not None:
             with suppress(Exception):  # what Tune saved is older: it has no run's end
                 saved = ExperimentRuns.load_from(self.folder)
-                self._earlier = Index(self._experiment, dict(saved), sweep=saved.sweep, best=saved.best_trial)
+                known = saved.sweep, saved.best_trial, saved.overview
+                self._earlier = Index(self._experiment, dict(saved), {}, *known)
 
     def save_runs(self) -> None:
         """Write the runs to the experiment's folder: Tune saves no state after its last trial."""
@@ -209,6 +226,7 @@ class Session:
             config: The run's config.
         """
         init, settings = self._init_arguments(trial, state)
+        self._open_overview(state, init, settings)
         init["config"] = config
         restored = self._positions is not None and trial.trial_id not in self.recorder.runs
         next_step, iteration = (self._positions or {}).pop(trial.trial_id, (0, 0))
@@ -224,6 +242,41 @@ class Session:
             aggregates=self.best.aggregates,
             earlier=self._earlier.runs.get(trial.trial_id) if restored else None,
         )
+
+    def _open_overview(self, state: TrialState, init: Mapping[str, Any], settings: Mapping[str, object]) -> None:
+        """Open the experiment's overview run, beside the first run of a trial."""
+        if self.overview is None or self.overview.is_open or state.mode == "disabled":
+            return
+        next_step, _ = (self._positions or {}).pop(OVERVIEW, (0, 0))
+        redactor = redactor_of(state.settings)
+        self.overview.open(
+            *(init, settings, overview_config(self._experiment, redactor, tuple(state.settings.excludes or ()))),
+            filled=state.names,
+            id=default_run_id(OVERVIEW, self._suffix),
+            name=str(redactor.redact("name", self._experiment)),
+            restored=self._positions is not None,
+            next_step=next_step,
+            earlier=self._earlier.overview,
+        )
+
+    def end_overview(self, trials: list[Trial]) -> None:
+        """Record the table of all trials in the overview run, and end it."""
+        if self.overview is None or not self.overview.is_open:
+            return
+        runs = self.runs
+        rows = [self._row_of_table(trial, runs.get(trial.trial_id)) for trial in trials]
+        self.overview.finish({trial.trial_id: str(trial.status) for trial in trials}, table_of_trials(rows))
+
+    def _row_of_table(self, trial: Trial, run: RunInfo | None) -> dict[str, object]:
+        row: dict[str, object] = {"trial_id": trial.trial_id, "status": str(trial.status)}
+        if run is not None:
+            row |= {"run": run.name, "url": run.url}
+        if (state := self.trials.get(trial.trial_id)) is not None:
+            row |= {f"config/{key}": value for key, value in state.parameters(trial.config, self.warn).items()}
+            metrics = state.converter.convert(trial.last_result or {}).row
+            row |= self.best.value_of(trial.trial_id)
+            row |= {key: value for key, value in metrics.items() if isinstance(value, (int, float, str))}
+        return row
 
     def end_run(self, trial: Trial, state: EndState) -> None:
         """End the run of a trial, with its best value in the summary."""
@@ -348,6 +401,24 @@ class Session:
         if state.key is not None:
             settings["api_key"] = state.key.reveal()
         return init, settings
+
+
+class TrialRuns(Mapping[str, RunInfo]):
+    """The runs of trials among those of a recorder. A view that follows the changes."""
+
+    def __init__(self, runs: Mapping[str, RunInfo]) -> None:
+        self._runs = runs
+
+    def __getitem__(self, trial_id: str) -> RunInfo:
+        if trial_id == OVERVIEW:
+            raise KeyError(trial_id)
+        return self._runs[trial_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return (trial_id for trial_id in self._runs if trial_id != OVERVIEW)
+
+    def __len__(self) -> int:
+        return len(self._runs) - (OVERVIEW in self._runs)
 
 
 def _positions(state: Mapping[str, Any]) -> dict[str, tuple[int, int]]:

@@ -76,6 +76,8 @@ class WandbLogger(LoggerCallback):
             value, as ``{metric}.max`` or ``{metric}.min``, and the best trial's run gets the tag ``best`` when the
             experiment ends. A value that is no finite number is never the best.
         goal: ``"maximize"`` or ``"minimize"``, together with ``metric``.
+        overview: Record one more run, of the job type ``tune``: the search space and the versions as its config, the
+            best value and the numbers of trials over time, and a table of all trials.
         **fields: Fields of :class:`WandbSettings`, as a short form of ``defaults``.
 
     Raises:
@@ -103,6 +105,7 @@ class WandbLogger(LoggerCallback):
         quiet: bool = False,
         metric: str | Literal[False] | None = None,
         goal: Goal | None = None,
+        overview: bool = False,
         **fields: Unpack[WandbConfigDict],
     ) -> None:
         arguments = {
@@ -117,6 +120,7 @@ class WandbLogger(LoggerCallback):
             "quiet": quiet,
             "metric": metric,
             "goal": goal,
+            "overview": overview,
         }
         self._options, self._defaults = validate_logger_arguments(arguments, defaults, fields)
         self._restored_with = WandbSettings()
@@ -212,6 +216,8 @@ class WandbLogger(LoggerCallback):
             session.recorder.update_config(trial.trial_id, config)
             return
         session.open_run(trial, state, config)
+        if session.overview is not None:
+            session.overview.note_status(trial.trial_id, "running")
 
     def log_trial_result(self, iteration: int, trial: Trial, result: dict[str, Any]) -> None:
         """Record a row."""
@@ -226,7 +232,8 @@ class WandbLogger(LoggerCallback):
             payload.config = {}
         iteration = int(result.get(_ITERATION, 0))
         self._session.recorder.log(trial.trial_id, iteration, payload, iteration)
-        self._session.best.note(trial.trial_id, payload.row)
+        if self._session.best.note(trial.trial_id, payload.row) and self._session.overview is not None:
+            self._session.overview.note_best(self._session.best.value)
 
     def log_trial_save(self, trial: Trial) -> None:
         """Upload the checkpoint that Tune has saved, with ``upload_checkpoints``."""
@@ -242,6 +249,8 @@ class WandbLogger(LoggerCallback):
     def log_trial_end(self, trial: Trial, failed: bool = False) -> None:
         """End the trial's run, as failed or finished."""
         self._session.end_run(trial, "failed" if failed else "finished")
+        if self._session.overview is not None:
+            self._session.overview.note_status(trial.trial_id, "failed" if failed else "finished")
 
     def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
         """End the runs that are still open, and wait until all are uploaded, at most ``upload_timeout`` seconds."""
@@ -253,6 +262,7 @@ class WandbLogger(LoggerCallback):
             failed = trial.status == Trial.ERROR
             finished = trial.status == Trial.TERMINATED and wanted
             self._session.end_run(trial, "failed" if failed else "finished" if finished else "interrupted")
+        self._session.end_overview(trials)
         if trials and self._session.folder is None:  # all had ended in an earlier session
             self._session.find_folder(trials[0])
         recorder.close(self._options.upload_timeout, self._console.print, self._session.mark_best)
