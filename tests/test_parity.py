@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -393,3 +394,18 @@ def test_the_pages_programs_run(tmp_path: Path) -> None:
     assert [("mnist", 0)] * 3 == [(run.project, run.exit_code) for run in runs]
     first = runs[0].config["a"]
     assert [[first, first + 1, first + 2], [0.1], [0.1]] == [run.rows("loss") for run in runs]
+
+
+@pytest.mark.usefixtures("small_ray")
+def test_tunes_own_system_metrics(tmp_path: Path) -> None:
+    """As docs/migration.md has them: with ``log_sys_usage`` in the search space, each result has its node's."""
+
+    def slow(config: dict[str, Any]) -> None:
+        for _ in range(2):
+            time.sleep(1.5)  # Tune looks every 0.7 s
+            tune.report({"loss": 1})
+
+    fit(WandbLogger(project="p", mode="offline", dir=tmp_path), tmp_path, slow, log_sys_usage=True)
+    (run,) = read_runs(tmp_path).values()
+    for name in ("cpu", "ram"):
+        assert 2 == sum(0 <= value <= 100 for value in run.rows(f"perf/{name}_util_percent"))

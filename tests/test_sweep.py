@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 from ray import tune
 
 from tests.support.online import FAST_UPLOADS
 from tests.wandb_server import Fault, WandbServer
-from typed_tune_wandb import ExperimentRuns, WandbLogger
+from typed_tune_wandb import ExperimentRuns, WandbLogger, WandbRunError, WandbSettingsError, wandb_mixin, with_sweep
 from typed_tune_wandb.experiment import sync_runs
 
 pytestmark = [pytest.mark.online, pytest.mark.usefixtures("small_ray")]
@@ -189,3 +191,41 @@ def test_the_sweep_is_created_with_the_runs_key(
     assert ("FINISHED", {key}) == (sweep.state, wandb_server.keys_seen)
     assert key not in str(sweep.config)
     assert key not in (tmp_path / "ray" / "exp" / "wandb_runs.json").read_text()
+
+
+@wandb_mixin
+def logs_itself(config: dict[str, Any]) -> None:
+    wandb.log({"loss": config["lr"]})
+
+
+def test_runs_of_the_mixin_belong_to_a_sweep(wandb_server: WandbServer, tmp_path: Path) -> None:
+    """Which the program creates; project, groups and the entry's search values are as ever."""
+    entry: dict[str, Any] = {"project": "p", "tags": tune.choice([["a"], ["b"]]), "settings": FAST_UPLOADS}
+    space = {"lr": tune.grid_search([1, 2]), "wandb": entry}
+    swept = with_sweep(space, name="mine", metric="loss", goal="minimize")
+    assert "sweep_id" not in entry["settings"]
+    run_config = tune.RunConfig(storage_path=str(tmp_path), name="exp", verbose=0)
+    tune.Tuner(logs_itself, param_space=swept, run_config=run_config).fit()
+    (sweep,) = wandb_server.sweeps
+    assert ("mine", {"name": "loss", "goal": "minimize"}, {"lr": {"values": [1, 2]}}) == tuple(
+        sweep.config[key] for key in ("name", "metric", "parameters")
+    )
+    assert [(sweep.id, "p", "exp")] * 2 == [(run.sweep, run.project, run.group) for run in wandb_server.all_runs]
+    assert {"a", "b"} >= {tag for run in wandb_server.all_runs for tag in run.tags}
+    wandb_server.faults.add(Fault("UpsertSweep", status=403, message="no permission"))
+    with pytest.raises(WandbRunError, match="could not be created"):
+        with_sweep(space)
+
+
+@pytest.mark.parametrize(
+    ("space", "expected"),
+    [
+        ({"lr": 1}, "no W&B entry"),
+        ({"wandb": {"project": tune.choice(["a", "b"])}}, "project: expected a value, got a search value"),
+        ({"wandb": {"projct": "a"}}, 'projct: unknown key. Did you mean "project"'),
+    ],
+)
+def test_mistakes_of_a_space_with_a_sweep(space: dict[str, Any], expected: str) -> None:
+    """They are found before the server is asked."""
+    with pytest.raises(WandbSettingsError, match=re.escape(expected)):
+        with_sweep(space)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         check_search_space,
     )
     from typed_tune_wandb.tune._restore import restored_with
+    from typed_tune_wandb.tune._with_sweep import with_sweep
     from typed_tune_wandb.tune.callback import WandbLogger
     from typed_tune_wandb.tune.trainable import WandbTrainableMixin, setup_wandb, wandb_mixin
 
@@ -51,6 +52,7 @@ __all__ = [
     "restored_with",
     "setup_wandb",
     "wandb_mixin",
+    "with_sweep",
 ]
 
 _HOMES = {
@@ -63,6 +65,7 @@ _HOMES = {
     "ExperimentRuns": "experiment",
     "WandbLogger": "tune.callback",
     "restored_with": "tune._restore",
+    "with_sweep": "tune._with_sweep",
 }
 
 

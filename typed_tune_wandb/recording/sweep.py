@@ -8,6 +8,7 @@ it opens a run, and so does a worker that takes over from one that died: there i
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from typed_tune_wandb.payload import Redactor
 from typed_tune_wandb.recording._child import child_environment, import_paths
 from typed_tune_wandb.recording._sweep_file import RESULT_FILE, TIMEOUT_S
 
+UPLOADING_MODES: Final = ("online", "shared")
+"""Modes whose runs are on a server from the beginning: only there is a sweep for them."""
 _BOOT: Final = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from typed_tune_wandb.recording._sweep_process import main; main(sys.argv[1])"
@@ -144,8 +147,9 @@ class SweepProcess:
         url = found.get("url") and _REDACTOR.redact_text(str(found["url"]))
         return evolve(self._sweep, id=str(found["id"]), url=url, entity=found.get("entity"), problem=None)
 
-    def wait(self, timeout_s: float = TIMEOUT_S + _START_S) -> SweepInfo:
-        """Wait for the end of the process; give what has become of the sweep."""
+    def wait(self, timeout_s: float = math.inf) -> SweepInfo:
+        """Wait for the end of the process, at most so many seconds; give what has become of the sweep."""
+        timeout_s = min(timeout_s, TIMEOUT_S + _START_S)
         deadline = time.monotonic() + timeout_s
         while (result := self.result()) is None and time.monotonic() < deadline:
             time.sleep(0.05)

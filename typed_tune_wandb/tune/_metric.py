@@ -12,8 +12,8 @@ from typed_tune_wandb.settings import LoggerOptions
 from typed_tune_wandb.tune._tune_call import variables_of_run
 
 Mode = Literal["max", "min"]
-_MODES: Final[Mapping[str, Mode]] = {"maximize": "max", "minimize": "min"}
-GOALS: Final[Mapping[str, str]] = {mode: goal for goal, mode in _MODES.items()}
+MODES: Final[Mapping[str, Mode]] = {"maximize": "max", "minimize": "min"}
+GOALS: Final[Mapping[str, str]] = {mode: goal for goal, mode in MODES.items()}
 _MAX_WRAPPERS: Final = 8
 
 
@@ -52,7 +52,7 @@ def find_metric(options: LoggerOptions) -> Metric | None:
     if options.metric is False:
         return None
     if isinstance(options.metric, str) and options.goal is not None:
-        return Metric(options.metric, _MODES[options.goal])
+        return Metric(options.metric, MODES[options.goal])
     variables = variables_of_run("search_alg")
     name, mode = (None, None) if variables is None else objective_of(variables)
     return None if name is None or mode is None else Metric(name, mode)

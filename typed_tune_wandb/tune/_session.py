@@ -285,7 +285,8 @@ class Session:
     def end_sweep(self, trials: list[Trial]) -> None:
         """Finish the sweep, if all trials have ended: an experiment that was interrupted may go on in it."""
         if self._sweep is not None:
-            self._sweep.close(finish=all(trial.status in (Trial.TERMINATED, Trial.ERROR) for trial in trials))
+            ended = all(trial.status in (Trial.TERMINATED, Trial.ERROR) for trial in trials)
+            self._sweep.close(finish=ended, timeout_s=self._options.upload_timeout)
 
     def state_of(self, trial: Trial) -> TrialState:
         """Return how a trial is recorded; the first time, everything in its settings is checked."""

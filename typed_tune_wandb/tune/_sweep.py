@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from attrs import evolve
 
-from typed_tune_wandb.recording.sweep import SweepInfo, SweepProcess
+from typed_tune_wandb.recording.sweep import UPLOADING_MODES, SweepInfo, SweepProcess
 from typed_tune_wandb.settings import WandbSettings, nested_setting
 from typed_tune_wandb.tune._metric import Metric
 from typed_tune_wandb.tune._run_config import redactor_of
 from typed_tune_wandb.tune._search_space import SearchSpace, find_search_space, sweep_config
 
 logger = logging.getLogger(__name__)
-
-_UPLOADING_MODES: Final = ("online", "shared")
 
 
 class ExperimentSweep:
@@ -71,7 +70,7 @@ class ExperimentSweep:
         if place != self._place:
             self._warn("runs of other projects and entities than the first one's do not belong to it")
             return ""
-        online = init.get("mode") in _UPLOADING_MODES
+        online = init.get("mode") in UPLOADING_MODES
         if online and not self._access:
             key = arguments.get("api_key")
             self._access = {"key": None if key is None else str(key)}
@@ -89,22 +88,23 @@ class ExperimentSweep:
             self._take_in(self._process.result())
         return self.info
 
-    def close(self, *, finish: bool) -> None:
+    def close(self, *, finish: bool, timeout_s: float = math.inf) -> None:
         """Finish the sweep on the server, if the experiment has ended; wait for the answer.
 
         Args:
             finish: Whether the experiment has ended, and is not to go on later.
+            timeout_s: The longest wait for each of the server's answers, in seconds.
         """
         if self._process is not None:
             if self.info is not None and self.info.is_pending:
-                self._take_in(self._process.wait())
+                self._take_in(self._process.wait(timeout_s))
             self._process.close()
             self._process = None
         if not (finish and self._access and self.info is not None and self.info.id is not None):
             return
         try:
             with SweepProcess(self.info, **self._arguments, finish=True) as process:
-                ended = process.wait()
+                ended = process.wait(timeout_s)
         except OSError as error:
             ended = evolve(self.info, problem=f"its process cannot be started ({error.strerror})")
         if ended.problem is not None:
