@@ -22,7 +22,7 @@ pytest_plugins = ["tests.wandb_server.fixture"]
 
 # A busy machine makes no example wrong. `-m unit`, which is run after each change, tries fewer of them.
 settings.register_profile("tests", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("unit", settings.get_profile("tests"), max_examples=15)
+settings.register_profile("unit", settings.get_profile("tests"), max_examples=10)
 
 # Ray's workers inherit the environment of the process that starts Ray: so it is set before any test runs.
 _HOME = tempfile.mkdtemp(prefix="typed-tune-wandb-tests-")

@@ -110,7 +110,7 @@ def test_a_tag_of_a_long_template() -> None:
 
 
 @pytest.mark.parametrize("key", ALL_KEYS)
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 2)
 @given(value=VALUES)
 def test_each_key_alone(key: str, value: object) -> None:
     """One key at a time, so that nothing else decides."""
@@ -118,7 +118,7 @@ def test_each_key_alone(key: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("name", settings_fields())
-@settings(max_examples=8)
+@settings(max_examples=settings().max_examples // 6)
 @given(value=VALUES)
 def test_each_of_wandbs_own_settings(name: str, value: object) -> None:
     """The types that are read from the installed wandb."""
