@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +88,8 @@ def test_what_is_written_is_read_again(run: RunInfo) -> None:
     index = Index("exp", {run.trial_id: run}, {"excludes": ["a"]})
     text = to_json(index, "/exp")
     assert index == from_json(text, "/exp")
+    changed = Index("exp", {run.trial_id: evolve(run, sync="begun", rows=run.rows + 1)})
+    assert changed == from_json(to_json(changed, "/exp"), "/exp")
     moved = from_json(text, "/moved").runs[run.trial_id]
     assert moved.path == run.path.replace("/exp/", "/moved/")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,6 +24,7 @@ INDEX_FILE: Final = "wandb_runs.json"
 SCHEMA_VERSION: Final = 1
 _STORED: Final = [name.name for name in fields(RunInfo) if name.name not in ("path", "earlier_paths", "id")]
 _REDACTOR: Final = Redactor()
+_MAX_ENDED_RUNS: Final = 65_536  # some 50 MB of text
 _SHOWN: Final = ("name", "url", "problem")  # texts of users and of servers
 
 
@@ -55,15 +57,16 @@ def to_json(index: Index, folder: str | os.PathLike[str] | None = None) -> str:
         folder: The experiment's folder, if it is local: files below it get relative paths.
     """
     root = None if folder is None else Path(folder)
-    entries = [_entry(run, root) for run in index.runs.values()]
+    entries = [_text_of_ended(run, root) if not run.live else _text(run, root) for run in index.runs.values()]
     hidden = {name: [*names] for name, names in index.hidden.items()}
     optional = {"sweep": index.sweep, "best": index.best}
     head = {"version": SCHEMA_VERSION, "experiment": index.experiment, "hidden": hidden}
     more = {name: asdict(value) for name, value in optional.items() if value is not None}
     if index.overview is not None:
         more["overview"] = _entry(index.overview, root)
-    content = {**head, **more, "runs": entries}
-    return json.dumps(content, indent=1)
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in {**head, **more}.items()]
+    runs = ",\n ".join(entries)
+    return "{" + ",\n".join([*lines, f'"runs": [\n {runs}\n]']) + "}\n"
 
 
 def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
@@ -87,6 +90,14 @@ def from_json(text: str, folder: str | os.PathLike[str] | None = None) -> Index:
     by_trial = {run.trial_id: run for run in runs}
     sweep, best = _stored(SweepInfo, content.get("sweep")), _stored(BestTrial, content.get("best"))
     return Index(str(content["experiment"]), by_trial, content.get("hidden", {}), sweep, best, overview)
+
+
+def _text(run: RunInfo, folder: Path | None) -> str:
+    return json.dumps(_entry(run, folder))
+
+
+# An experiment may have ten thousand runs that have ended, and its state is saved every few seconds.
+_text_of_ended = lru_cache(maxsize=_MAX_ENDED_RUNS)(_text)
 
 
 def _entry(run: RunInfo, folder: Path | None) -> dict[str, Any]:

@@ -1,97 +1,37 @@
-"""One experiment: how each of its trials is recorded, decided and checked before the trial starts."""
+"""One experiment: its runs, its sweep and its overview, from the first trial to the end, and across a restore."""
 
 from __future__ import annotations
 
 import logging
-import os
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 
-from attrs import Factory, define, evolve
+from attrs import evolve
 from ray.tune.experiment import Trial
 from ray.tune.stopper import Stopper
-from ray.tune.utils import flatten_dict
 
 from typed_tune_wandb._logging import WarnOnce
-from typed_tune_wandb.credentials import Credential, Secret, resolve_api_key
-from typed_tune_wandb.errors import Problem, TypedTuneWandbError, WandbLoginError, WandbSettingsError
+from typed_tune_wandb.errors import TypedTuneWandbError
 from typed_tune_wandb.experiment import ExperimentRuns
 from typed_tune_wandb.experiment._best import mark
 from typed_tune_wandb.experiment._folder import Folder
 from typed_tune_wandb.experiment._index import INDEX_FILE, Index, from_json, to_json
-from typed_tune_wandb.payload import ResultConverter
 from typed_tune_wandb.recording.client import Recorder
 from typed_tune_wandb.recording.state import OVERVIEW, EndState, RunInfo
 from typed_tune_wandb.recording.sweep import SweepInfo
-from typed_tune_wandb.settings import (
-    LoggerOptions,
-    WandbConfigDict,
-    WandbInitKwargs,
-    WandbSettings,
-    check_environment,
-    check_with_wandb,
-    effective_mode,
-    find_wandb_entry,
-    has_project_in_environment,
-    local_folder,
-    nested_setting,
-    redact_api_key,
-    resolve_destination,
-)
-from typed_tune_wandb.settings._types import Mode
+from typed_tune_wandb.settings import LoggerOptions, WandbSettings, nested_setting
 from typed_tune_wandb.tune._best import Best
-from typed_tune_wandb.tune._checks import (
-    check_folder,
-    check_search_values,
-    check_trainable,
-    describe_login_problem,
-)
-from typed_tune_wandb.tune._init_arguments import explicit_run_id, explicit_wandb_settings, init_arguments
-from typed_tune_wandb.tune._inline_key import inline_key_warning
 from typed_tune_wandb.tune._metric import find_metric
-from typed_tune_wandb.tune._names import KeptNames, NameFiller, TrialNames
+from typed_tune_wandb.tune._names import KeptNames
 from typed_tune_wandb.tune._overview import Overview, overview_config, table_of_trials
-from typed_tune_wandb.tune._run_config import redactor_of, run_config, with_config_file
+from typed_tune_wandb.tune._run_config import redactor_of
 from typed_tune_wandb.tune._run_ids import default_run_id, new_suffix
-from typed_tune_wandb.tune._saved_code import RECORDER_CODE_SETTINGS, code_settings
 from typed_tune_wandb.tune._sweep import ExperimentSweep
+from typed_tune_wandb.tune._trial_states import TrialState, TrialStates
 
 logger = logging.getLogger(__name__)
-
-_INLINE_KEY: Final = inline_key_warning(
-    "its searcher's state (basic-variant-state-*.json), which keeps it, and to experiment_state-*.json, which loses it "
-    "when the experiment goes on, and had sent it to the trial"
-)
-
-
-@define
-class TrialState:
-    """How one trial is recorded: decided before it starts, from its own config and the logger's defaults."""
-
-    settings: WandbSettings
-    mode: Mode
-    key: Secret | None
-    key_source: str
-    converter: ResultConverter
-    code: dict[str, str]
-    names: dict[str, object]
-    """What the templates in the settings have become."""
-    had_inline_key: bool = False
-    last_config: dict[str, object] = Factory(dict)
-    """What Tune's last result said of the trial; only differences are sent."""
-
-    def parameters(self, config: dict[str, Any], warn: Callable[[str, str], None]) -> dict[str, object]:
-        """Return the trial's hyperparameters as its run's config has them, nested ones with ``/``."""
-        flat = flatten_dict(run_config(self.settings, config, warn), delimiter="/")
-        return {key: value if isinstance(value, (int, float, str, bool)) else str(value) for key, value in flat.items()}
-
-    @property
-    def common_group(self) -> str | None:
-        """The group of all runs; None where a template gives each its own."""
-        return None if "group" in self.names else self.settings.group
 
 
 class Session:
@@ -107,10 +47,9 @@ class Session:
         recorder: Records the runs.
         best: What is known of the best trial and checkpoints.
         warn: Warns of each key once.
-        trials: The trials that were checked.
+        states: How the trials are recorded.
         stoppers: What may end the experiment as the user wants it.
         folder: The experiment's folder; None before its first trial.
-        progress: Called with a line about what is waited for.
     """
 
     def __init__(
@@ -120,13 +59,11 @@ class Session:
         overrides: WandbSettings,
         saved: Mapping[str, Any] | None = None,
     ) -> None:
-        self._options, self._defaults, self._overrides = options, defaults, overrides
+        self._options, self._defaults = options, defaults
         self.recorder = Recorder(image_kwargs=options.image_kwargs, video_kwargs=options.video_kwargs)
         self.warn = WarnOnce()
         self.best = Best(find_metric(options), options.upload_checkpoints, (saved or {}).get("best"))
-        self.trials: dict[str, TrialState] = {}
         self.stoppers: list[Stopper] = []
-        self.progress: Callable[[str], None] = logger.info
         self.folder: Folder | None = None
         self._sweep = ExperimentSweep(self.best.metric) if options.sweep else None
         self._staging: Folder | None = None  # Tune copies what is there into the experiment's folder
@@ -141,9 +78,24 @@ class Session:
         self._positions = None if saved is None else _positions(saved)
         # Trial id → what templates became: it stays where the config changes, under PBT or in a later session.
         self._names: dict[str, KeptNames] = dict((saved or {}).get("names", {}))
-        self._trial_of_run: dict[tuple[str | None, str | None], str] = {}
-        # For an earlier trial: looking a trainable up takes milliseconds.
-        self._checked: set[Credential | Path | str] = set()
+        self.states = TrialStates(
+            *(options, defaults, overrides),
+            recorder=self.recorder,
+            warn=self.warn,
+            suffix=self._suffix,
+            names=self._names,
+        )
+
+    def state_of(self, trial: Trial) -> TrialState:
+        """Return how a trial is recorded; the first time, everything in its settings is checked."""
+        if not self.states.known:
+            self.find_folder(trial)
+        try:
+            return self.states.of(trial)
+        except TypedTuneWandbError:
+            # The experiment ends here: nothing of it is left running.
+            self.recorder.close(self._options.upload_timeout)
+            raise
 
     @property
     def runs(self) -> ExperimentRuns:
@@ -171,7 +123,7 @@ class Session:
         best = runs.best_trial
         if best is None or (run := runs.get(best.trial_id)) is None:
             return
-        state = self.trials.get(best.trial_id)
+        state = self.states.known.get(best.trial_id)
         key = None if state is None or state.key is None else state.key.reveal()
         url = None if state is None else nested_setting(state.settings, "base_url")
         best, problem = mark(self.recorder, best, run, key, url)
@@ -225,7 +177,7 @@ class Session:
             state: How it is recorded.
             config: The run's config.
         """
-        init, settings = self._init_arguments(trial, state)
+        init, settings = self.states.init_arguments(trial, state)
         self._open_overview(state, init, settings)
         init["config"] = config
         restored = self._positions is not None and trial.trial_id not in self.recorder.runs
@@ -271,7 +223,7 @@ class Session:
         row: dict[str, object] = {"trial_id": trial.trial_id, "status": str(trial.status)}
         if run is not None:
             row |= {"run": run.name, "url": run.url}
-        if (state := self.trials.get(trial.trial_id)) is not None:
+        if (state := self.states.known.get(trial.trial_id)) is not None:
             row |= {f"config/{key}": value for key, value in state.parameters(trial.config, self.warn).items()}
             metrics = state.converter.convert(trial.last_result or {}).row
             row |= self.best.value_of(trial.trial_id)
@@ -287,121 +239,6 @@ class Session:
         if self._sweep is not None:
             ended = all(trial.status in (Trial.TERMINATED, Trial.ERROR) for trial in trials)
             self._sweep.close(finish=ended, timeout_s=self._options.upload_timeout)
-
-    def state_of(self, trial: Trial) -> TrialState:
-        """Return how a trial is recorded; the first time, everything in its settings is checked."""
-        state = self.trials.get(trial.trial_id)
-        if state is None:
-            try:
-                state = self._new_state(trial)
-            except TypedTuneWandbError:
-                # The experiment ends here: nothing of it is left running.
-                self.recorder.close(self._options.upload_timeout)
-                raise
-            self.trials[trial.trial_id] = state
-        return state
-
-    def _new_state(self, trial: Trial) -> TrialState:
-        if not self.trials:
-            check_environment(os.environ)
-            self.find_folder(trial)
-        if trial.trainable_name not in self._checked:
-            check_trainable(trial)
-            self._checked.add(trial.trainable_name)
-        # First of all: Tune writes the config down even if it has mistakes.
-        had_inline_key = redact_api_key(trial.config)
-        if had_inline_key:
-            self.warn("api_key", _INLINE_KEY)
-            check_search_values(trial)
-        settings = self._settings_of(trial)
-        if problems := check_with_wandb(settings.settings):
-            raise WandbSettingsError(problems, "the settings")
-        credential = resolve_api_key(settings)
-        folder, mode = local_folder(settings), cast("Mode", effective_mode(settings))
-        if mode != "disabled" and folder not in self._checked:
-            check_folder(folder)
-            self._checked.add(folder)
-        if self._options.verify and mode == "online":
-            self._verify_once(settings, credential)
-        self._check_run_is_its_own(settings, trial)
-        converter = ResultConverter(
-            settings.excludes,
-            metrics=settings.metrics,
-            step_metric=settings.step_metric,
-            log_config=settings.log_config,
-            media=self._options.media,
-            warn=self.warn,
-            redactor=redactor_of(settings),
-        )
-        key, code = credential.explicit_key, code_settings(settings)
-        names = self._fill_names(trial, settings, credential)
-        return TrialState(settings, mode, key, credential.source, converter, code, names, had_inline_key)
-
-    def _fill_names(self, trial: Trial, settings: WandbSettings, credential: Credential) -> dict[str, object]:
-        names = TrialNames(trial.trainable_name, trial.experiment_dir_name, trial.trial_id, str(trial))
-        key = None if credential.secret is None else credential.secret.reveal()
-        kept = self._names.get(trial.trial_id, {})
-        filled = NameFiller(settings, names, trial.config, self.warn, key, kept).arguments()
-        if kept:
-            self._names[trial.trial_id] = kept
-        return filled
-
-    def _check_run_is_its_own(self, settings: WandbSettings, trial: Trial) -> None:
-        """Check that no other trial has the same run.
-
-        Raises:
-            WandbSettingsError: One has.
-        """
-        run = settings.project, self._run_id(settings, trial)
-        other = self._trial_of_run.setdefault(run, trial.trial_id)
-        if other != trial.trial_id:
-            message = (
-                f"the trials {other} and {trial.trial_id} come to the same W&B run: leave id and resume_from (also "
-                "WANDB_RESUME_FROM) out, or vary them."
-            )
-            raise WandbSettingsError([Problem("id", message)])
-
-    def _run_id(self, settings: WandbSettings, trial: Trial) -> str:
-        return explicit_run_id(settings) or default_run_id(trial.trial_id, self._suffix)
-
-    def _verify_once(self, settings: WandbSettings, credential: Credential) -> None:
-        """Ask the server whether it accepts the key, before the first trial with this key trains.
-
-        Raises:
-            WandbLoginError: It does not, or there is no server.
-        """
-        if credential in self._checked:
-            return
-        key = None if credential.explicit_key is None else credential.explicit_key.reveal()
-        answer = self.recorder.check_login(key, nested_setting(settings, "base_url"), progress=self.progress)
-        if answer.problem is not None:
-            url = str(redactor_of(settings).redact("url", answer.url))  # it may hold a password
-            raise WandbLoginError(describe_login_problem(answer.problem, url, credential.source))
-        self._checked.add(credential)
-
-    def _settings_of(self, trial: Trial) -> WandbSettings:
-        found = find_wandb_entry(trial.config)
-        if found is None and self._defaults == WandbSettings() and not has_project_in_environment():
-            found = ("", WandbSettings.from_config(trial.config))  # raises: there are no settings at all
-        source, entry = found or ("", WandbSettings())
-        settings = self._defaults.merged_with(cast("WandbConfigDict", entry), source=source)
-        settings = with_config_file(settings.merged_with(self._overrides))
-        return resolve_destination(settings, default_group=trial.experiment_dir_name)
-
-    def _init_arguments(self, trial: Trial, state: TrialState) -> tuple[WandbInitKwargs, dict[str, object]]:
-        """Return the arguments of ``wandb.init``, without the config, and of ``wandb.Settings`` for a trial's run."""
-        run_id = self._run_id(state.settings, trial)
-        init = init_arguments(state.settings, default_id=run_id, name=str(trial), filled=state.names)
-        init["id"] = run_id  # also where the run is rewound
-        init.setdefault("mode", state.mode)  # the program may have set it in wandb alone
-        init.pop("reinit", None)  # the recorder holds many runs: each is created beside the others
-        given = state.settings.settings
-        settings = dict(given) if isinstance(given, dict) else explicit_wandb_settings(given)
-        if state.code:
-            settings = {**RECORDER_CODE_SETTINGS, **settings, **state.code}
-        if state.key is not None:
-            settings["api_key"] = state.key.reveal()
-        return init, settings
 
 
 class TrialRuns(Mapping[str, RunInfo]):

@@ -188,17 +188,16 @@ class WandbLogger(LoggerCallback):
             stoppers[-1].stop_all()  # its time begins now
         self._session.stoppers = stoppers
         self._console = Console(quiet=self._options.quiet or is_silent())
-        self._session.progress = self._console.print
+        self._session.states.progress = self._console.print
         log_newer_versions()
         self._session.recorder.start()
         self._send_runs()  # there are none: those of an earlier experiment do not count any more
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Check new trials at each turn of Tune's loop, before they have a process."""
-        if len(trials) != len(self._session.trials):
-            for trial in trials:
-                self._session.state_of(trial)
-        first = next(iter(self._session.trials.values()), None)
+        for trial in trials[len(self._session.states.known) :]:  # Tune appends new ones
+            self._session.state_of(trial)
+        first = next(iter(self._session.states.known.values()), None)
         if first is not None and not self._console.started:
             folder = str(local_folder(first.settings).absolute() / "wandb")
             recorded = self._session.recorder.runs
