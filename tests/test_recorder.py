@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from tests.support.offline import OfflineRun, read_file, read_runs
 from tests.support.processes import descendants, is_alive
-from tests.support.recorder import ROOT, init, wait_for
+from tests.support.recorder import ROOT, init, opened, wait_for
 from typed_tune_wandb.payload import Payload
 from typed_tune_wandb.recording._protocol import FinishRun, OpenRun, RunFinished, to_builtins
 from typed_tune_wandb.recording.checkpoints import CheckpointArtifact
@@ -169,6 +170,20 @@ def test_the_recorder_is_one_process_and_wandb_core_whatever_the_number_of_runs(
         recorder.open(f"r{number}", init(tmp_path, f"r{number}"), {})
     wait_for(lambda: all(run.state == "running" for run in recorder.runs.values()))
     assert 2 == len(descendants(os.getpid())) - before
+
+
+def test_more_runs_than_the_limit_of_open_files(recorder: Recorder, tmp_path: Path) -> None:
+    """The worker raises the limit, which is often 1,024, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    names = [f"run{index}" for index in range(60)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 30, hard))
+    try:
+        opened(recorder, tmp_path, "first")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    opened(recorder, tmp_path, *names)
+    assert [] == recorder.close(timeout=60)
+    assert {"interrupted"} == {recorder.runs[name].state for name in names}
 
 
 def test_a_hundred_restarts_leave_nothing_behind(recorder: Recorder, tmp_path: Path) -> None:

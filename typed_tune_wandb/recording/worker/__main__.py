@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -43,6 +44,7 @@ ORPHAN_CHECK_S: Final = 0.5
 """Where wandb-core has ended, the driver may be about to end as well: the worker waits so long to see it."""
 _PROGRESS_INTERVAL_S: Final = 0.5
 _READ_BYTES: Final = 1_048_576
+_MANY_FILES: Final = 10_240
 
 
 class _EventWriter:
@@ -122,6 +124,15 @@ def _exit(code: int) -> NoReturn:
     os._exit(code)
 
 
+def allow_many_files() -> None:
+    """Raise the limit of open files as far as the system allows: each run takes one, and the default is often 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (most, _MANY_FILES):  # macOS takes no "infinity"
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+            return
+
+
 def main(options: str) -> None:
     """Run the worker.
 
@@ -135,6 +146,7 @@ def main(options: str) -> None:
     for fd in (1, 2):
         os.dup2(console, fd)
     os.close(console)
+    allow_many_files()
     # wandb goes on to write to a wandb-core that is gone. Until that is noticed, asyncio warns of each time, and
     # threads of wandb end by an exception; none of ours does.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
