@@ -6,8 +6,9 @@ import json
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from ray import tune
@@ -19,6 +20,9 @@ from typed_tune_wandb import ExperimentRuns, WandbLogger
 from typed_tune_wandb.experiment import sync_runs
 
 pytestmark = pytest.mark.usefixtures("small_ray")
+
+
+OLD_SYNC: Final = version("wandb").startswith("0.19.")
 
 
 def train(config: dict[str, Any]) -> None:
@@ -91,6 +95,8 @@ def test_an_experiment_has_an_overview(
     after = overview_in(tmp_path).history[-1]
     assert (3, 0) == (after["trials/finished"], after["trials/failed"])
 
+    if OLD_SYNC:  # the server of the tests does not know how the sync of wandb 0.19 uploads a table
+        return
     runs = sync_runs(runs)
     assert {} == runs.waiting
     (there,) = [run for run in wandb_server.all_runs if run.job_type == "tune"]

@@ -14,6 +14,8 @@ OPERATIONS: Mapping[str, Operation] = {
     },
     "ProbeServerSettings": lambda _: {"ServerSettingsType": {"fields": []}},
     "ProbeServerArtifact": lambda _: {"ArtifactInfoType": {"fields": []}},
+    "ProbeServerCreateArtifactInput": lambda _: {"CreateArtifactInputInfoType": {"inputFields": []}},
+    "ProbeRunInput": lambda _: {"RunType": {"fields": []}},
     "InputFields": lambda _: {"TypeInfo": {"inputFields": []}},
     "TypeFields": lambda _: {"TypeInfo": {"fields": []}},
     "TypeInfo": lambda asked: {"__type": {"name": asked["name"], "fields": [], "inputFields": None}},
