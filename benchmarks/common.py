@@ -139,6 +139,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def save_figures(path: Path, benchmark: str, of: Mapping[str, object], figures: Mapping[str, Any]) -> None:
+    """Append what one round has measured to a file, as a line of JSON that ``python -m benchmarks compare`` reads.
+
+    Args:
+        path: The file.
+        benchmark: The benchmark's module.
+        of: What was measured: label → value, such as the number of trials.
+        figures: Name → number; nested ones may be dicts.
+    """
+    line = {"benchmark": benchmark, "conditions": conditions(benchmark), "of": of, "figures": figures}
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 def conditions(module: str) -> str:
     """When, on what, with which versions and by which command: what stands above every table."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

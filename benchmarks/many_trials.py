@@ -17,19 +17,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import psutil
 from attrs import define
 
-from benchmarks.common import conditions, memory_of, metrics, process_tree, run_child, table
+from benchmarks.common import conditions, memory_of, metrics, process_tree, run_child, save_figures, table
 
 _MODULE: Final = "benchmarks.many_trials"
 _METRICS: Final = 20
 _AT_ONCE: Final = 16
 _SAVE_INTERVAL_S: Final = 10.0  # Tune saves the experiment's state at most so often by itself
 _TIMEOUT_S: Final = 3_600
+_RATES: Final = [1_000, 2_000, 4_000, 8_000]  # rows per second
 _KINDS: Final = ("other", "recorder", "wandb-core")
 
 
@@ -258,8 +260,11 @@ def child(spec: dict[str, Any]) -> None:
         print(json.dumps({"lines": list(_PARTS[spec["part"]](driver, **spec["arguments"]))}))
 
 
-def _measure(part: str, **arguments: Any) -> list[dict[str, Any]]:
+def _measure(save: Path | None, part: str, **arguments: Any) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = run_child(_MODULE, {"part": part, "arguments": arguments}, _TIMEOUT_S)["lines"]
+    for number, line in enumerate(lines):
+        if save is not None:
+            save_figures(save, _MODULE, {"part": part, "line": number, **arguments}, line)
     return lines
 
 
@@ -267,9 +272,9 @@ def _time(call: dict[str, float]) -> str:
     return f"{call['median']:.2f} / {call['longest']:.0f}"
 
 
-def print_live(trials: int, rows: int) -> None:
+def print_live(save: Path | None, trials: int, rows: int) -> None:
     """Measure many trials at once, and print the table."""
-    opened, logged, ended = _measure("live", trials=trials, rows=rows)
+    opened, logged, ended = _measure(save, "live", trials=trials, rows=rows)
     now, per_run = logged["now"], logged["per_run"]
     print(f"{trials} trials at once, {rows} rows each; kept: {ended['rows']} of {trials * rows}\n")
     lines = [
@@ -287,9 +292,9 @@ def print_live(trials: int, rows: int) -> None:
     print(table(["", "measured"], lines))
 
 
-def print_sequence(trials: int, rows: int) -> None:
+def print_sequence(save: Path | None, trials: int, rows: int) -> None:
     """Measure many trials one after another, and print the table."""
-    *parts, last = _measure("sequence", trials=trials, rows=rows)
+    *parts, last = _measure(save, "sequence", trials=trials, rows=rows)
     print(
         f"{trials} trials, {_AT_ONCE} at a time, {rows} rows each; kept: {last['rows']} of {last['reported']}; ", end=""
     )
@@ -308,7 +313,7 @@ def print_sequence(trials: int, rows: int) -> None:
     print(table(header, lines))
 
 
-def print_rate(trials: int, rates: list[int], seconds: float) -> None:
+def print_rate(save: Path | None, trials: int, rates: list[int], seconds: float) -> None:
     """Measure more and more rows per second, and print the table."""
     header = ["Rows per second, asked", "reported", "lost", "Tune's loop, in the callback", "CPU: driver", "recorder"]
     header += [
@@ -319,7 +324,7 @@ def print_rate(trials: int, rates: list[int], seconds: float) -> None:
     ]
     lines = []
     for rows_per_second in rates:
-        (line,) = _measure("rate", trials=trials, rows_per_second=rows_per_second, seconds=seconds)
+        (line,) = _measure(save, "rate", trials=trials, rows_per_second=rows_per_second, seconds=seconds)
         behind = line["behind"] or [0]
         lines.append(
             [
@@ -343,17 +348,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; all if none is given")
     parser.add_argument("--quick", action="store_true", help="only show that it works")
+    parser.add_argument("--save", type=Path, help="append the figures to this file, as lines of JSON")
     options = parser.parse_args()
+    save: Path | None = options.save
     print(f"{conditions(_MODULE)}\n")
     if unknown := {*options.parts} - {*_PARTS}:
         parser.error(f"there is no part {unknown.pop()!r}: the parts are {', '.join(_PARTS)}.")
     for part in options.parts or _PARTS:
         if part == "live":
-            print_live(16, 5) if options.quick else print_live(1_024, 20)
+            print_live(save, 16, 5) if options.quick else print_live(save, 1_024, 20)
         elif part == "sequence":
-            print_sequence(40, 5) if options.quick else print_sequence(10_000, 10)
+            print_sequence(save, 40, 5) if options.quick else print_sequence(save, 10_000, 10)
         else:
-            print_rate(16, [16], 3) if options.quick else print_rate(1_000, [1_000, 2_000, 4_000, 8_000], 30)
+            print_rate(save, 16, [16], 3) if options.quick else print_rate(save, 1_000, _RATES, 30)
         print()
 
 

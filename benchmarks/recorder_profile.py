@@ -16,7 +16,17 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.common import conditions, memory_of, metrics, middle, process_tree, run_child, runs_below, table
+from benchmarks.common import (
+    conditions,
+    memory_of,
+    metrics,
+    middle,
+    process_tree,
+    run_child,
+    runs_below,
+    save_figures,
+    table,
+)
 
 _MODULE: Final = "benchmarks.recorder_profile"
 _METRICS: Final = 20
@@ -223,6 +233,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=25_600, help="rows of each experiment, over all its runs")
     parser.add_argument("--pace", type=int, default=0, help="rows per second; 0 (default): as fast as they go")
     parser.add_argument("--long", type=int, default=1_000_000, help="rows of the long experiment; 0: without it")
+    parser.add_argument("--save", type=Path, help="append each experiment's figures to this file, as lines of JSON")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -236,7 +247,10 @@ def main() -> None:
     for turn in range(options.rounds):
         for runs in options.runs:
             for what in ("bare", "record"):
-                done[what, runs].append(experiment(what, runs=runs, rows=options.rows, pace=options.pace))
+                figures = experiment(what, runs=runs, rows=options.rows, pace=options.pace)
+                done[what, runs].append(figures)
+                if options.save:
+                    save_figures(options.save, _MODULE, {"what": what, "runs": runs, "pace": options.pace}, figures)
                 print(f"round {turn + 1}: {what}, {runs} runs", file=sys.stderr)
     print(f"{conditions(_MODULE)}; medians of {options.rounds}\n")
     print(table_per_runs(done, options.runs))

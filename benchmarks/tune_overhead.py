@@ -31,6 +31,7 @@ from benchmarks.common import (
     process_tree,
     run_child,
     runs_below,
+    save_figures,
     table,
 )
 
@@ -342,8 +343,7 @@ def main() -> None:
                 done[trials][variant].append(figures)
                 print(f"round {turn + 1}, {trials} trials, {variant}: {figures['wall']:.1f} s", file=sys.stderr)
                 if options.save:
-                    with options.save.open("a") as file:
-                        file.write(json.dumps({"variant": variant, "trials": trials, **figures}) + "\n")
+                    save_figures(options.save, _MODULE, {"variant": variant, "trials": trials}, figures)
     print(f"{conditions(_MODULE)}; medians of {options.rounds}; {options.rows} results of {options.metrics} metrics\n")
     print("\n\n".join(report(done[trials], trials, options.rows) for trials in options.trials))
 
