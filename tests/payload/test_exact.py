@@ -115,6 +115,15 @@ def test_numbers_and_texts_of_any_class_are_those_numbers_and_texts(value: Any, 
     assert set() == classes_not_exact(row) | classes_not_exact(config)
 
 
+@given(hnp.scalar_dtypes().flatmap(hnp.from_dtype), st.booleans())
+def test_a_number_of_numpy_is_the_same_in_every_result(value: Any, nested: bool) -> None:
+    """Also where a result has the names of the one before, which takes another way."""
+    converter, result = ResultConverter(), {"n": {"x": value}, "loss": 1} if nested else {"x": value, "loss": 1}
+    first, second = converter.convert(result).row, converter.convert(result).row
+    assert repr(first) == repr(second)
+    assert set() == classes_not_exact(first)
+
+
 @pytest.mark.parametrize("key", [3, 2.5, None, True, (1, "a"), Phase.WARMUP, Stage.TRAIN, np.int64(3), b"k", object()])
 def test_keys_of_any_class_become_texts(key: object) -> None:
     """As keys, too; an object is named by its class, never by its address."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 import attrs
 
 from typed_tune_wandb.payload._routing import Route
-from typed_tune_wandb.payload._scalars import MAX_INT
+from typed_tune_wandb.payload._scalars import MAX_INT, NUMPY_NUMBERS
 
 _MAX_PLAIN_TEXT_CHARS: Final = 10_000  # of a text that counts towards no budget
 
@@ -29,6 +29,18 @@ def is_plain(value: object) -> bool:
     return type(value) is float or type(value) is bool or value is None
 
 
+def _are_plain(values: Iterable[object]) -> bool:
+    for value in values:  # noqa: SIM110  # all() takes half as long again
+        if type(value) is not float and not is_plain(value):
+            return False
+    return True
+
+
+def _exact(value: object) -> object:
+    number = NUMPY_NUMBERS.get(type(value))
+    return value if number is None else number(value)
+
+
 def _getter(names: list[Any]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:
     if len(names) < 2:
         return lambda values: tuple(values[name] for name in names)
@@ -37,7 +49,7 @@ def _getter(names: list[Any]) -> Callable[[Mapping[Any, Any]], tuple[Any, ...]]:
 
 @attrs.define
 class RowLayout:
-    """How results with the same names, in the same order, become rows, if all their metrics are plain values.
+    """How results with the same names, in the same order, become rows, if all their metrics are numbers or short texts.
 
     Attributes:
         keys: The keys of a row.
@@ -70,10 +82,11 @@ class RowLayout:
         return cls(tuple(keys), tuple(facts), _getter(metrics), _getter(facts))
 
     def row(self, result: Mapping[str, Any]) -> dict[str, object] | None:
-        """Return the row of a result with these names; None if a metric is not a plain value."""
-        metrics = self._pick_metrics(result)
-        for value in metrics:
-            if type(value) is not float and not is_plain(value):
+        """Return the row of a result with these names; None if a metric is no number and no short text."""
+        metrics: Sequence[Any] = self._pick_metrics(result)
+        if not _are_plain(metrics):
+            metrics = [_exact(value) for value in metrics]
+            if not _are_plain(metrics):
                 return None
         return dict(zip(self.keys, metrics, strict=True))
 

@@ -14,7 +14,7 @@ from typed_tune_wandb.payload._config import TUNE_KEY, sanitize_config
 from typed_tune_wandb.payload._layout import RowLayout, is_plain
 from typed_tune_wandb.payload._redaction import Redactor
 from typed_tune_wandb.payload._routing import ITERATION, Destination, Router
-from typed_tune_wandb.payload._scalars import UnstorableError, type_label, unique_key
+from typed_tune_wandb.payload._scalars import NUMPY_NUMBERS, UnstorableError, type_label, unique_key
 from typed_tune_wandb.payload._selection import Excludes
 from typed_tune_wandb.payload._values import MAX_DEPTH, NestingError, TooManyItemsError, ValueConverter, readable_items
 
@@ -149,6 +149,8 @@ class ResultConverter:
             if destination == "history":
                 if type(value) is float or is_plain(value):
                     row[key] = value
+                elif (number := NUMPY_NUMBERS.get(type(value))) is not None:
+                    row[key] = number(value)
                 else:
                     self._add(key, destination, value, payload, parents)
             elif destination == "tune":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import UserString
-from collections.abc import Container, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -13,6 +13,12 @@ import numpy as np
 EXACT_SCALARS: Final = frozenset({type(None), bool, int, float, str})
 MAX_INT: Final = 2**1023
 """Larger integers become infinite at W&B, and Python refuses to write those of more than 4,300 digits."""
+NUMPY_NUMBERS: Final[Mapping[type, Callable[[Any], bool | int | float]]] = {
+    np.bool_: bool,
+    **dict.fromkeys((np.float16, np.float32, np.float64), float),
+    **dict.fromkeys((np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64), int),
+}
+"""How the usual numbers of numpy are read; by their exact class, so that no code of a subclass runs."""
 MAX_ARRAY_ITEMS: Final = 1_000
 """Items of an array that is stored as a list."""
 
