@@ -3,8 +3,11 @@
     python docs/_plots.py                    # draw docs/images/*.svg anew
     python docs/_plots.py --digits FOLDER    # first take the learning curves of examples/tune_digits.py out of FOLDER
 
-FOLDER is where Tune kept that experiment (``~/ray_results/train_...``). The other numbers are those of the tables in
-benchmarks/README.md. Each picture holds its numbers as text, so that a test can compare them. Needs the ``docs`` extra.
+    PYTHONPATH=. python docs/_plots.py --overview FILE    # first take the history of an overview run out of its file
+
+FOLDER is where Tune kept that experiment (``~/ray_results/train_...``). FILE is ``logger.runs.overview.path`` of the
+same example with ``WandbLogger(overview=True)``. The other numbers are those of the tables in benchmarks/README.md.
+Each picture holds its numbers as text, so that a test can compare them. Needs the ``docs`` extra.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[1]
 IMAGES: Final = ROOT / "docs" / "images"
 DIGITS: Final = IMAGES / "digits.json"
+OVERVIEW: Final = IMAGES / "overview.json"
 THEMES: Final[Mapping[str, Mapping[str, str]]] = {
     "light": {"text": "#24292f", "muted": "#8c959f", "ours": "#0969da", "theirs": "#cf7f1b", "bare": "#8c959f"},
     "dark": {"text": "#e6edf3", "muted": "#6e7681", "ours": "#58a6ff", "theirs": "#e3a04f", "bare": "#8b949e"},
@@ -47,6 +51,18 @@ def learning_curves(folder: Path) -> list[dict[str, Any]]:
     return curves
 
 
+def overview_history(file: Path) -> dict[str, list[float]]:
+    """Return the columns of an overview run's history."""
+    from tests.support.offline import read_file
+
+    runs: dict[str, Any] = {}
+    read_file(file, runs)
+    (run,) = runs.values()
+    names = ("seconds", "trials/running", "trials/finished", "best/accuracy")
+    rows = [row for row in run.history if "seconds" in row]
+    return {name: [round(row.get(name, 0.0), 4) for row in rows] for name in names}
+
+
 def memory_over_time() -> dict[str, list[float]]:
     """Return the columns of the long experiment of ``benchmarks.recorder_profile``."""
     text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
@@ -68,6 +84,7 @@ def pictures() -> dict[str, tuple[Callable[[Any, Mapping[str, str], Any], None],
     curves = json.loads(DIGITS.read_text(encoding="utf-8"))
     return {
         "digits": (_draw_digits, {"curves": curves, "seconds": in_loop["16 trials"]}, (9.0, 3.4)),
+        "overview": (_draw_overview, json.loads(OVERVIEW.read_text(encoding="utf-8")), (9.0, 3.0)),
         "callback-time": (_draw_callback_time, in_loop, (7.0, 2.9)),
         "wall-time": (_draw_wall_time, wall, (7.0, 3.3)),
         "memory": (_draw_memory, memory_over_time(), (7.0, 3.0)),
@@ -78,12 +95,19 @@ def main() -> None:
     """Draw all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--digits", type=Path, metavar="FOLDER")
-    folder = parser.parse_args().digits
-    if folder is not None:
-        DIGITS.write_text(json.dumps(learning_curves(folder), separators=(",", ":")) + "\n", encoding="utf-8")
+    parser.add_argument("--overview", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    if options.digits is not None:
+        _write(DIGITS, learning_curves(options.digits))
+    if options.overview is not None:
+        _write(OVERVIEW, overview_history(options.overview))
     for name, (draw, numbers, size) in pictures().items():
         for theme, colors in THEMES.items():
             _save(IMAGES / f"{name}-{theme}.svg", draw, numbers, size, colors)
+
+
+def _write(path: Path, numbers: Any) -> None:
+    path.write_text(json.dumps(numbers, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def _save(path: Path, draw: Callable[..., None], numbers: Any, size: tuple[float, float], colors: Any) -> None:
@@ -127,6 +151,19 @@ def _draw_digits(figure: Any, colors: Mapping[str, str], numbers: Any) -> None:
     curves_axes.set(title=title, xlabel="epoch", ylabel="accuracy")
     _bars(bars_axes, numbers["seconds"], colors)
     bars_axes.set(title="Seconds that Tune's loop waits, 16 trials")
+
+
+def _draw_overview(figure: Any, colors: Mapping[str, str], numbers: Any) -> None:
+    trials, best = figure.subplots(1, 2, sharex=True)
+    seconds = numbers["seconds"]
+    for name, color in (("trials/running", "theirs"), ("trials/finished", "ours")):
+        trials.step(seconds, numbers[name], where="post", color=colors[color], linewidth=1.8)
+        place = seconds[-1], numbers[name][-1]
+        trials.annotate(name, place, (-4, 14), textcoords="offset points", ha="right", color=colors[color])
+    trials.set(title="trials", xlabel="seconds")
+    known = [(at, value) for at, value in zip(seconds, numbers["best/accuracy"], strict=True) if value]
+    best.step(*zip(*known, strict=True), where="post", color=colors["ours"], linewidth=1.8)
+    best.set(title=f"best/accuracy, at the end {known[-1][1]:.3f}", xlabel="seconds")
 
 
 def _bars(axes: Any, seconds: Mapping[str, float], colors: Mapping[str, str]) -> None:
