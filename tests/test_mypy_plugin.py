@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,9 @@ def test_the_daemon_names_no_other_file(daemon: Callable[[], str], project: Path
     assert "Success: no issues found in 2 source files" in daemon()
 
 
+@pytest.mark.skipif(
+    version("mypy").startswith("1.15."), reason="its daemon crashes over these changes without the plugin as well"
+)
 def test_the_daemon_reads_a_changed_file_anew(daemon: Callable[[], str], project: Path) -> None:
     """What was found out of a file's tree does not outlive it, nor a change of another file that it depends on."""
     program, library = project / "program.py", project / "library.py"
