@@ -43,6 +43,9 @@ ORPHAN_TIMEOUT_S: Final = 300.0
 ORPHAN_CHECK_S: Final = 0.5
 """Where wandb-core has ended, the driver may be about to end as well: the worker waits so long to see it."""
 _PROGRESS_INTERVAL_S: Final = 0.5
+_LOOK_PAUSES: Final = 10
+"""After a look at the files of all runs, the next one waits for so many times as long as it took, and at most:"""
+_MAX_LOOK_PAUSE_S: Final = 10.0
 _READ_BYTES: Final = 1_048_576
 _MANY_FILES: Final = 10_240
 
@@ -92,14 +95,18 @@ def serve(manager: RunManager, emit: _EventWriter, decoder: FrameDecoder, comman
         os.set_blocking(fd, False)
 
     def report() -> None:
-        last_look_s = 0.0
+        next_look_s = 0.0
         while not ended.wait(_PROGRESS_INTERVAL_S):
             with suppress(Exception):  # a mount is stale, say: the next look may tell more
-                look = time.monotonic() >= last_look_s + DURABLE_INTERVAL_S
-                last_look_s = time.monotonic() if look else last_look_s
-                manager.report_progress(look_at_files=look)
+                began_s = time.monotonic()
+                look = began_s >= next_look_s
                 if look:
+                    next_look_s = began_s + DURABLE_INTERVAL_S
                     manager.check_disks()
+                manager.report_progress(look_at_files=look)
+                if look:  # with a thousand runs it takes half a second, in which rows wait
+                    pause_s = _LOOK_PAUSES * (time.monotonic() - began_s)
+                    next_look_s += min(pause_s, _MAX_LOOK_PAUSE_S)
 
     threading.Thread(target=report, daemon=True).start()
     manager.start()  # now, while the trials are still starting
