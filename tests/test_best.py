@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -15,7 +16,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from ray import tune
-from ray.tune.schedulers import AsyncHyperBandScheduler
+from ray.tune.schedulers import AsyncHyperBandScheduler, PopulationBasedTraining
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from tests.support.offline import OfflineRun, read_runs
@@ -220,6 +221,38 @@ def test_with_asha(tmp_path: Path) -> None:
         assert [row] == [iteration for iteration, _ in aliases_of(run)]
         best = max(value for value in run.rows("score") if is_number(value))
         assert {"max": best} == run.summary["score"]
+
+
+@pytest.mark.usefixtures("small_ray")
+def test_with_population_based_training(tmp_path: Path) -> None:
+    """Trials go on from others' checkpoints: each run has the best one that the trial itself has saved."""
+    scheduler = PopulationBasedTraining(
+        time_attr="training_iteration", perturbation_interval=2, hyperparam_mutations={"lr": [1.0, 2.0]}
+    )
+    logger = offline(tmp_path, upload_checkpoints="best")
+    tune.Tuner(
+        Checkpointed,
+        param_space={"lr": tune.grid_search([0.5, 1.0, 2.0])},
+        tune_config=tune.TuneConfig(scheduler=scheduler, metric="score", mode="max"),
+        run_config=tune.RunConfig(
+            name="exp",
+            storage_path=str(tmp_path / "ray"),
+            callbacks=[logger],
+            stop={"training_iteration": 6},
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=2),
+            verbose=0,
+        ),
+    ).fit()
+    runs = read_runs(tmp_path)
+    assert 3 == len(runs)
+    for run in runs.values():
+        best = max(run.rows("score"))
+        assert {"max": best} == run.summary["score"]
+        (artifact,) = run.artifacts
+        assert "best" in artifact.aliases
+        assert best >= json.loads(artifact.metadata)["score"] >= max(run.rows("score")[:2])
+    assert logger.runs.best_trial is not None
+    assert max(max(run.rows("score")) for run in runs.values()) == logger.runs.best_trial.value
 
 
 @pytest.mark.usefixtures("small_ray")
