@@ -15,8 +15,12 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from tests.support.command_line import ROOT, call, call_for_json
-from typed_tune_wandb import __version__
+from tests.support.experiments import write_runs
+from typed_tune_wandb import RunInfo, __version__
 from typed_tune_wandb.cli._main import COMMANDS
+from typed_tune_wandb.experiment._best import BestTrial
+from typed_tune_wandb.experiment._index import INDEX_FILE, Index, to_json
+from typed_tune_wandb.recording.sweep import SweepInfo
 from typed_tune_wandb.settings import entry_schema
 
 WRONG = """\
@@ -151,3 +155,26 @@ def test_schema() -> None:
     entry = yaml.safe_load(WRONG)["digits"]["config"]["wandb"]
     found = {error.path[0] for error in Draft202012Validator(json.loads(printed)).iter_errors(entry) if error.path}
     assert {"mode", "tags", "projct"} == found
+
+
+def test_runs_shows_the_search(tmp_path: Path) -> None:
+    """Its best trial, its sweep and its overview run, if it has them."""
+    run = RunInfo(
+        "a", "a-1", "first", "finished", rows=3, path=str(tmp_path / "wandb" / "offline-run-a" / "run-a.wandb")
+    )
+    overview = RunInfo("overview", "o-1", "digits", "finished", url="https://wandb.ai/me/p/runs/o-1")
+    sweep = SweepInfo({"method": "grid"}, "p")
+    best = BestTrial("a", "accuracy", "max", 0.96875)
+    (tmp_path / INDEX_FILE).write_text(to_json(Index("digits", {"a": run}, {}, sweep, best, overview), tmp_path))
+    *_, counts, first, second, third = call("runs", str(tmp_path)).stdout.splitlines()
+    assert "1 run: 1 finished; 3 rows" == counts
+    assert "best trial: first, accuracy 0.96875 (max)" == first
+    assert "sweep: typed-tune-wandb sync creates it" == second
+    assert "overview: https://wandb.ai/me/p/runs/o-1" == third
+    shown = call_for_json("runs", str(tmp_path))
+    assert {"trial_id": "a", "metric": "accuracy", "mode": "max", "value": 0.96875} == shown["best_trial"]
+    assert {"id": None, "url": None, "finished": False, "problem": None} == shown["sweep"]
+    assert "o-1" == shown["overview"]["id"]
+    write_runs(tmp_path, [run])
+    assert counts == call("runs", str(tmp_path)).stdout.splitlines()[-1]
+    assert [None, None] == [call_for_json("runs", str(tmp_path))[name] for name in ("best_trial", "overview")]

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from typed_tune_wandb.experiment import ExperimentRuns
+    from typed_tune_wandb.recording.state import RunInfo
 
 
 def load_runs(experiment: str) -> ExperimentRuns:
@@ -27,5 +28,16 @@ def load_runs(experiment: str) -> ExperimentRuns:
 def as_dict(runs: ExperimentRuns) -> dict[str, object]:
     """Return the runs as ``--json`` prints them."""
     names = ("trial_id", "id", "name", "project", "entity", "url", "state", "exit_code", "rows", "uploaded", "problem")
-    entries = [{name: getattr(run, name) for name in names} | {"files": run.paths} for run in runs.values()]
-    return {"experiment": runs.experiment, "summary": runs.summary(), "runs": entries}
+
+    def entry(run: RunInfo) -> dict[str, object]:
+        return {name: getattr(run, name) for name in names} | {"files": run.paths}
+
+    best, sweep, overview = runs.best_trial, runs.sweep, runs.overview
+    return {
+        "experiment": runs.experiment,
+        "summary": runs.summary(),
+        "runs": [entry(run) for run in runs.values()],
+        "best_trial": best and {name: getattr(best, name) for name in ("trial_id", "metric", "mode", "value")},
+        "sweep": sweep and {name: getattr(sweep, name) for name in ("id", "url", "finished", "problem")},
+        "overview": overview and entry(overview),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -56,6 +57,19 @@ def runs(experiment: str, metric: str | None, mode: str, failed: bool, not_uploa
     print_table(lines)
     click.echo()
     click.echo(everything.summary())
+    for line in _about_the_search(everything):
+        click.echo(line)
+
+
+def _about_the_search(runs: ExperimentRuns) -> Iterator[str]:
+    best, sweep, overview = runs.best_trial, runs.sweep, runs.overview
+    if best is not None and best.trial_id in runs:
+        yield f"best trial: {runs[best.trial_id].name}, {best.metric} {best.value:.6g} ({best.mode})"
+    if sweep is not None:
+        missing = sweep.problem or "typed-tune-wandb sync creates it"
+        yield f"sweep: {sweep.url or sweep.id or missing}"
+    if overview is not None:
+        yield f"overview: {overview.where}"
 
 
 def _by_metric(runs: ExperimentRuns, metric: str, mode: str) -> list[tuple[str, float | None, str]]:

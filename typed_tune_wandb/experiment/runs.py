@@ -24,7 +24,7 @@ Scope = Literal["last", "all"]
 
 
 class ExperimentRuns(Mapping[str, RunInfo]):
-    """Trial id → what is known of its W&B run, in the order of the trials.
+    """Trial id → what is known of its W&B run, in the order in which the runs were opened.
 
     ``WandbLogger.runs`` is one, which follows the changes. :meth:`load` reads it from the experiment's folder, where
     :class:`WandbLogger` keeps it as ``wandb_runs.json`` while the experiment runs.
