@@ -30,7 +30,7 @@ def as_dict(runs: ExperimentRuns) -> dict[str, object]:
     names = ("trial_id", "id", "name", "project", "entity", "url", "state", "exit_code", "rows", "uploaded", "problem")
 
     def entry(run: RunInfo) -> dict[str, object]:
-        return {name: getattr(run, name) for name in names} | {"files": run.paths}
+        return {**{name: getattr(run, name) for name in names}, "files": run.paths}
 
     best, sweep, overview = runs.best_trial, runs.sweep, runs.overview
     return {
